@@ -1,0 +1,92 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+)
+
+// Outcome is how one attempt ended. The zero value is none of them.
+type Outcome uint8
+
+const (
+	// Ready is status 200 with complete headers.
+	Ready Outcome = iota + 1
+	// Unready is any other status.
+	Unready
+	// Refused is a connection refused: nothing listens there.
+	Refused
+	// NoAnswer is a connection or a request that RequestTimeout cut off.
+	NoAnswer
+	// NotHTTP is an answer that is no HTTP, or TLS on one side only.
+	NotHTTP
+	// Failed is everything else: reset, EOF, no such host, no route.
+	Failed
+)
+
+// errNoAnswer is the cause of every NoAnswer, wherever the time went.
+var errNoAnswer = errors.New("no answer in time")
+
+// classify sorts the outcome of one HTTP attempt. Its error is the cause alone,
+// without URL, addresses and ephemeral port, so that equal causes read alike.
+func classify(resp *http.Response, err error) (Outcome, error) {
+	if err == nil {
+		if resp.StatusCode == http.StatusOK {
+			return Ready, nil
+		}
+		return Unready, nil
+	}
+
+	var errno syscall.Errno
+	var timeout net.Error
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return Refused, syscall.ECONNREFUSED
+	case errors.As(err, &dns):
+		return Failed, errors.New("looking up the host: " + dns.Err)
+	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded),
+		errors.As(err, &timeout) && timeout.Timeout():
+		return NoAnswer, errNoAnswer
+	case errors.As(err, &errno):
+		return Failed, errno
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return Failed, errors.New("connection closed without a complete answer")
+	}
+
+	var client *url.Error
+	if errors.As(err, &client) {
+		err = client.Err
+	}
+	if isNotHTTP(err) {
+		return NotHTTP, brief(err)
+	}
+	return Failed, brief(err)
+}
+
+// brief keeps what the other side sent, and net/http quotes, from filling a log.
+func brief(err error) error {
+	const limit = 160
+	if text := err.Error(); len(text) > limit {
+		return errors.New(strings.ToValidUTF8(text[:limit], "") + "...")
+	}
+	return err
+}
+
+// isNotHTTP recognizes what net/http says of bytes that are no HTTP answer. It
+// has no type for most of these: net/http's transport.go and readResponse make
+// them with fmt.Errorf and badStringError.
+func isNotHTTP(err error) bool {
+	var record tls.RecordHeaderError
+	if errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "malformed") || strings.Contains(text, "headers exceeded")
+}

@@ -1,0 +1,367 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// script is a transport without a network: what it answers depends on the time
+// since it was made and on the URL.
+type script func(elapsed time.Duration, req *http.Request) (status int, err error)
+
+func (s script) wait(t *testing.T, ctx context.Context, cfg Config) error {
+	t.Helper()
+	start := time.Now()
+	return wait(ctx, cfg, func(time.Duration) http.RoundTripper {
+		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			if req.Context().Err() != nil {
+				return nil, req.Context().Err()
+			}
+			status, err := s(time.Since(start), req)
+			if err != nil {
+				return nil, err
+			}
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+		})
+	})
+}
+
+type roundTripFunc func(*http.Request) (*http.Response, error)
+
+func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func refused(time.Duration, *http.Request) (int, error) { return 0, syscall.ECONNREFUSED }
+
+func unready(time.Duration, *http.Request) (int, error) { return http.StatusServiceUnavailable, nil }
+
+// hang answers nothing until the attempt is given up.
+func hang(_ time.Duration, req *http.Request) (int, error) {
+	<-req.Context().Done()
+	return 0, req.Context().Err()
+}
+
+// The cadence is a promise to the sidecar's log and to the CPU that it shares
+// with the app.
+func TestCadence(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		answer   script
+		interval time.Duration
+		timeout  time.Duration
+		attempts int
+	}{
+		{"refused", refused, DefaultInterval, time.Second, 86},
+		{"refused", refused, DefaultInterval, 10 * time.Second, 202},
+		{"refused", refused, DefaultInterval, time.Minute, 403},
+		{"refused", refused, DefaultInterval, 10 * time.Minute, 2563},
+		{"503", unready, DefaultInterval, time.Second, 10},
+		{"503", unready, DefaultInterval, 10 * time.Second, 53},
+		{"503", unready, DefaultInterval, time.Minute, 153},
+		{"503", unready, DefaultInterval, 10 * time.Minute, 1233},
+		{"refused, interval below the floor", refused, MinInterval, time.Second, 100},
+		{"503, interval below the floor", unready, 50 * time.Millisecond, time.Second, 20},
+		{"refused, interval above the cap", refused, time.Hour, 10 * time.Minute, 2563},
+		{"503, interval without effect", unready, time.Hour, 10 * time.Minute, 137},
+		{"hang", hang, DefaultInterval, 10 * time.Minute, 1},
+	} {
+		t.Run(test.name+" for "+test.timeout.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				// A moment less: one attempt would fall on the deadline itself.
+				timeout := test.timeout - 1
+				var timedOut *TimeoutError
+				err := test.answer.wait(t, t.Context(), Config{Timeout: timeout, Interval: test.interval})
+				if !errors.As(err, &timedOut) {
+					t.Fatalf("got %v, want a timeout", err)
+				}
+				if timedOut.Attempts != test.attempts {
+					t.Errorf("%d attempts, want %d", timedOut.Attempts, test.attempts)
+				}
+				if timedOut.Elapsed != timeout {
+					t.Errorf("the wait took %v, want exactly %v", timedOut.Elapsed, timeout)
+				}
+			})
+		})
+	}
+}
+
+// A wait lags by a share of its own length, never by more than the interval.
+func TestLag(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		before script
+		limit  func(wait time.Duration) time.Duration
+	}{
+		{"refused", refused, func(d time.Duration) time.Duration { return min(max(d/50, 10*time.Millisecond), 250*time.Millisecond) }},
+		{"503", unready, func(d time.Duration) time.Duration { return min(max(d/20, 100*time.Millisecond), DefaultInterval) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			random := rand.New(rand.NewPCG(1, 2))
+			for range 200 {
+				readyAt := time.Duration(random.Int64N(int64(50 * time.Second)))
+				synctest.Test(t, func(t *testing.T) {
+					start := time.Now()
+					answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+						if elapsed >= readyAt {
+							return http.StatusOK, nil
+						}
+						return test.before(elapsed, req)
+					})
+					if err := answer.wait(t, t.Context(), Config{}); err != nil {
+						t.Fatal(err)
+					}
+					if lag := time.Since(start) - readyAt; lag < 0 || lag > test.limit(readyAt) {
+						t.Errorf("ready at %v, lag %v, want at most %v", readyAt, lag, test.limit(readyAt))
+					}
+				})
+			}
+		})
+	}
+}
+
+func TestReadyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, attempts := time.Now(), 0
+		answer := script(func(_ time.Duration, req *http.Request) (int, error) {
+			attempts++
+			if got := req.URL.String(); got != DefaultURL {
+				t.Errorf("asked %s, want %s", got, DefaultURL)
+			}
+			if got := req.Method + " " + req.UserAgent(); got != "GET envoy-wait" {
+				t.Errorf("asked by %s", got)
+			}
+			return http.StatusOK, nil
+		})
+		if err := answer.wait(t, t.Context(), Config{}); err != nil {
+			t.Fatal(err)
+		}
+		if attempts != 1 || time.Since(start) != 0 {
+			t.Errorf("%d attempts in %v, want 1 in no time", attempts, time.Since(start))
+		}
+	})
+}
+
+// Only 200 is ready, and nothing else ends the wait.
+func TestEverythingIsRetried(t *testing.T) {
+	answers := []struct {
+		status int
+		err    error
+	}{
+		{err: syscall.ECONNREFUSED}, {status: 201}, {status: 204}, {status: 301}, {status: 307}, {status: 400},
+		{status: 401}, {status: 403}, {status: 404}, {status: 429}, {status: 500}, {status: 501}, {status: 502},
+		{status: 503}, {status: 504}, {status: 999}, {err: syscall.ECONNRESET}, {err: io.EOF},
+		{err: io.ErrUnexpectedEOF}, {err: errors.New("malformed HTTP response")}, {err: syscall.EHOSTUNREACH},
+		{err: context.DeadlineExceeded}, {err: context.Canceled}, {err: errNoAnswer}, {err: syscall.ECONNREFUSED},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		next := 0
+		answer := script(func(time.Duration, *http.Request) (int, error) {
+			if next++; next > len(answers) {
+				return http.StatusOK, nil
+			}
+			return answers[next-1].status, answers[next-1].err
+		})
+		var seen []Attempt
+		err := answer.wait(t, t.Context(), Config{OnAttempt: func(a Attempt) { seen = append(seen, a) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(seen) != len(answers)+1 {
+			t.Fatalf("%d attempts reported, want %d", len(seen), len(answers)+1)
+		}
+		for i, a := range seen {
+			if a.Number != i+1 || a.URL != DefaultURL {
+				t.Errorf("attempt %d reported as %d of %s", i+1, a.Number, a.URL)
+			}
+			if last := i == len(answers); last != (a.Outcome == Ready) {
+				t.Errorf("attempt %d: %v is reported as outcome %d", i+1, a.Cause(), a.Outcome)
+			}
+		}
+	})
+}
+
+func TestRetryAfterIsNotObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		err := wait(t.Context(), Config{}, func(time.Duration) http.RoundTripper {
+			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+				resp := &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
+				if time.Since(start) >= 2*time.Second {
+					resp.StatusCode = http.StatusOK
+				}
+				return resp, nil
+			})
+		})
+		if err != nil || time.Since(start) > 3*time.Second {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+// Every endpoint is polled until its first 200, then no more; what it answers
+// later does not count.
+func TestSeveralEndpoints(t *testing.T) {
+	const a, b = "http://a/", "http://b/"
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		asked := map[string]int{}
+		answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[req.URL.String()]++
+			if req.URL.String() == a || elapsed > 30*time.Second {
+				return http.StatusOK, nil
+			}
+			return refused(elapsed, req)
+		})
+		reporting := false
+		err := answer.wait(t, t.Context(), Config{URLs: []string{a, b}, OnAttempt: func(Attempt) {
+			if reporting {
+				t.Error("OnAttempt is called twice at once")
+			}
+			reporting = true
+			runtime.Gosched() // no sleep: a mutex does not let virtual time go on
+			reporting = false
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if asked[a] != 1 || asked[b] < 100 {
+			t.Errorf("asked %v, want one for %s and many for %s", asked, a, b)
+		}
+	})
+}
+
+func TestTimeoutNamesWhatIsPending(t *testing.T) {
+	urls := []string{"http://ready/", "http://user:secret@busy/", "http://gone/"}
+	synctest.Test(t, func(t *testing.T) {
+		answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+			switch req.URL.Host {
+			case "ready":
+				return http.StatusOK, nil
+			case "busy":
+				return unready(elapsed, req)
+			default:
+				return refused(elapsed, req)
+			}
+		})
+		err := answer.wait(t, t.Context(), Config{URLs: urls, Timeout: time.Second - 1})
+		var timedOut *TimeoutError
+		if !errors.As(err, &timedOut) {
+			t.Fatalf("got %v, want a timeout", err)
+		}
+		want := "not ready after 1s: http://xxxxx@busy/: status 503; http://gone/: connection refused"
+		if err.Error() != want {
+			t.Errorf("got  %s\nwant %s", err, want)
+		}
+		if timedOut.Attempts != 1+10+86 {
+			t.Errorf("%d attempts", timedOut.Attempts)
+		}
+		for _, wrapped := range []error{context.DeadlineExceeded, syscall.ECONNREFUSED} {
+			if !errors.Is(err, wrapped) {
+				t.Errorf("does not wrap %v", wrapped)
+			}
+		}
+	})
+}
+
+// An attempt that the deadline cuts off tells of a hang only if it had the time
+// to be one.
+func TestLastCauseOfACutOffAttempt(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		hangsFrom time.Duration
+		want      Outcome
+	}{
+		{"from the start", 0, NoAnswer},
+		{"for long", 5 * time.Second, NoAnswer},
+		{"for a moment", 9900 * time.Millisecond, Unready},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+					if elapsed >= test.hangsFrom {
+						return hang(elapsed, req)
+					}
+					return unready(elapsed, req)
+				})
+				var timedOut *TimeoutError
+				err := answer.wait(t, t.Context(), Config{Timeout: 10 * time.Second})
+				if !errors.As(err, &timedOut) || timedOut.Pending[0].Outcome != test.want {
+					t.Errorf("got %v, want outcome %d", err, test.want)
+				}
+			})
+		})
+	}
+}
+
+func TestWithoutATimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+			if elapsed > 24*time.Hour {
+				return http.StatusOK, nil
+			}
+			return unready(elapsed, req)
+		})
+		if err := answer.wait(t, t.Context(), Config{Timeout: NoTimeout, Interval: time.Minute}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestContext(t *testing.T) {
+	t.Run("cancelled", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			reason := errors.New("the reason")
+			ctx, cancel := context.WithCancelCause(t.Context())
+			time.AfterFunc(1500*time.Millisecond, func() { cancel(reason) })
+			start := time.Now()
+			for _, answer := range []script{refused, unready, hang} {
+				if err := answer.wait(t, ctx, Config{}); !errors.Is(err, reason) {
+					t.Errorf("got %v, want the context's cause", err)
+				}
+			}
+			if time.Since(start) != 1500*time.Millisecond {
+				t.Errorf("took %v", time.Since(start))
+			}
+		})
+	})
+	t.Run("with a deadline of its own", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			var timedOut *TimeoutError
+			if err := script(refused).wait(t, ctx, Config{}); !errors.As(err, &timedOut) || timedOut.Elapsed != time.Second {
+				t.Errorf("got %v, want a timeout after 1s", err)
+			}
+		})
+	})
+}
+
+func TestConfigThatCanNeverWork(t *testing.T) {
+	for _, test := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{URLs: []string{DefaultURL, "localhost:15020"}}, `Config.URLs: "localhost:15020": the scheme must be http or https`},
+		{Config{URLs: []string{""}}, `Config.URLs: "": the scheme must be http or https`},
+		{Config{URLs: []string{"http://u:secret@h:x/"}}, `Config.URLs: "http://xxxxx@h:x/": not a valid URL`},
+		{Config{RequestTimeout: -1}, "Config.RequestTimeout: -1ns: must be positive"},
+		{Config{Interval: time.Millisecond}, "Config.Interval: 1ms: must be at least 10ms"},
+		{Config{Interval: -time.Second}, "Config.Interval: -1s: must be at least 10ms"},
+	} {
+		test.cfg.OnAttempt = func(a Attempt) { t.Errorf("%s: there was an attempt", test.want) }
+		if err := Wait(t.Context(), test.cfg); err == nil || !strings.HasSuffix(err.Error(), test.want) {
+			t.Errorf("got %v, want %s", err, test.want)
+		}
+	}
+}

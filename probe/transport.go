@@ -1,0 +1,98 @@
+package probe
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxHeaderBytes bounds the headers of an answer, 1xx answers included.
+	maxHeaderBytes = 16 << 10
+	// drainTimeout bounds the reading of a body, which serves only to keep the
+	// connection. It is the shortest pause after an HTTP answer.
+	drainTimeout = 100 * time.Millisecond
+)
+
+// attemptTransport bounds each attempt from connecting to the end of the
+// headers, and what is read of the body after that. http.Client.Timeout would
+// count the body as part of the attempt.
+type attemptTransport struct {
+	*http.Transport
+	timeout time.Duration
+}
+
+func newTransport(timeout time.Duration) attemptTransport {
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+	dialer := loopbackDialer{net.Dialer{KeepAlive: -1}, timeout / 2}
+	return attemptTransport{
+		Transport: &http.Transport{
+			Proxy:                  nil, // a sidecar is never behind one
+			DialContext:            dialer.dial,
+			Protocols:              http1,
+			MaxIdleConns:           1,
+			DisableCompression:     true, // or a body would be inflated
+			MaxResponseHeaderBytes: maxHeaderBytes,
+		},
+		timeout: timeout,
+	}
+}
+
+// RoundTrip fails with errNoAnswer when the time for one attempt is over.
+func (t attemptTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	timer := time.AfterFunc(t.timeout, func() { cancel(errNoAnswer) })
+	resp, err := t.Transport.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		timer.Stop()
+		if context.Cause(ctx) == errNoAnswer {
+			err = errNoAnswer
+		}
+		cancel(nil)
+		return nil, err
+	}
+	timer.Reset(drainTimeout)
+	resp.Body = &attemptBody{ReadCloser: resp.Body, end: func() { timer.Stop(); cancel(nil) }}
+	return resp, nil
+}
+
+// attemptBody frees what its attempt holds when it is closed.
+type attemptBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b *attemptBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
+}
+
+// loopbackDialer connects to localhost without a resolver: an image made from
+// scratch has no /etc/hosts, and then Go would ask a name server, which in a
+// mesh is behind the sidecar.
+type loopbackDialer struct {
+	net.Dialer
+	// fallback is how long 127.0.0.1 may take before ::1 gets its turn. Most of
+	// the time it is refused or accepted at once.
+	fallback time.Duration
+}
+
+func (d loopbackDialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || !isLocalhost(host) {
+		return d.DialContext(ctx, network, addr)
+	}
+	first, cancel := context.WithTimeout(ctx, d.fallback)
+	defer cancel()
+	conn, err := d.DialContext(first, "tcp4", net.JoinHostPort("127.0.0.1", port))
+	if err == nil {
+		return conn, nil
+	}
+	if conn, err6 := d.DialContext(ctx, "tcp6", net.JoinHostPort("::1", port)); err6 == nil {
+		return conn, nil
+	}
+	return nil, err // ::1 may be absent altogether, so 127.0.0.1 is the one to tell
+}

@@ -1,0 +1,272 @@
+package probe
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// server is a listener on loopback that counts what reaches it.
+type server struct {
+	net.Listener
+	connections, requests atomic.Int32
+}
+
+// listen serves each connection with serve, and closes it after that.
+func listen(t *testing.T, network, address string, serve func(net.Conn, *server)) *server {
+	t.Helper()
+	l, err := net.Listen(network, address)
+	if err != nil {
+		t.Skipf("no %s here: %v", network, err)
+	}
+	s := &server{Listener: l}
+	var conns sync.WaitGroup
+	conns.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			s.connections.Add(1)
+			conns.Go(func() {
+				defer func() { _ = conn.Close() }()
+				serve(conn, s)
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		conns.Wait() // hangs unless Wait has closed its connections
+	})
+	return s
+}
+
+// answering serves the same bytes for every request, on one connection as long
+// as the other side keeps it.
+func answering(t *testing.T, answer string, keep bool) *server {
+	return listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, s *server) {
+		in := bufio.NewReader(conn)
+		for {
+			if _, err := http.ReadRequest(in); err != nil {
+				return
+			}
+			s.requests.Add(1)
+			if _, err := io.WriteString(conn, answer); err != nil || !keep {
+				return
+			}
+		}
+	})
+}
+
+func (s *server) url() string { return "http://" + s.Addr().String() + "/healthz/ready" }
+
+func (s *server) port() int { return s.Addr().(*net.TCPAddr).Port }
+
+// attempt returns the n-th attempt, or the one that found the endpoint ready.
+func attempt(t *testing.T, n int, cfg Config) (last Attempt) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cfg.OnAttempt = func(a Attempt) {
+		if last = a; a.Number == n {
+			cancel()
+		}
+	}
+	cfg.Interval = MinInterval
+	_ = Wait(ctx, cfg)
+	return last
+}
+
+// What a genuine 200 is, and what is not, over a real connection.
+func TestAnswers(t *testing.T) {
+	const empty = "\r\nContent-Length: 0\r\n\r\n"
+	for _, test := range []struct {
+		name, answer string
+		want         Outcome
+		cause        string
+	}{
+		{"Istio's agent, ready", "HTTP/1.1 200 OK\r\nVary: Origin" + empty, Ready, "status 200"},
+		{"Istio's agent, unready", "HTTP/1.1 503 Service Unavailable\r\nVary: Origin" + empty, Unready, "status 503"},
+		{"Envoy's admin", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nLIVE\n", Ready, "status 200"},
+		{"HTTP/1.0", "HTTP/1.0 200 OK\r\n\r\n", Ready, "status 200"},
+		{"a body shorter than its length", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx", Ready, "status 200"},
+		{"after an informational answer", "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK" + empty, Ready, "status 200"},
+		{"a body without end", "HTTP/1.1 200 OK\r\n\r\n" + strings.Repeat("x", 1<<20), Ready, "status 200"},
+		{"no content", "HTTP/1.1 204 No Content\r\n\r\n", Unready, "status 204"},
+		{"redirect", "HTTP/1.1 302 Found\r\nLocation: /" + empty, Unready, "status 302"},
+		{"200 in the body", "HTTP/1.1 500 Oops\r\nContent-Length: 15\r\n\r\nHTTP/1.1 200 OK", Unready, "status 500"},
+		{"headers that break off", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", Failed, "connection closed without a complete answer"},
+		{"nothing", "", Failed, "connection closed without a complete answer"},
+		{"too many headers", "HTTP/1.1 200 OK\r\n" + strings.Repeat("X: y\r\n", 4000) + "\r\n", NotHTTP, ""},
+		{"a header of 1 MB", "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 1<<20) + "\r\n\r\n", NotHTTP, ""},
+		{"too many informational answers", strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 1000) + "HTTP/1.1 200 OK" + empty, NotHTTP, ""},
+		{"HTTP/0.9", "<html>200 OK</html>", NotHTTP, ""},
+		{"SSH", "SSH-2.0-OpenSSH_9.2\r\n", NotHTTP, ""},
+		{"a status of four digits", "HTTP/1.1 2000 OK" + empty, NotHTTP, ""},
+		{"a status with letters", "HTTP/1.1 2OO OK" + empty, NotHTTP, ""},
+		{"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", NotHTTP, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := attempt(t, 1, Config{URLs: []string{answering(t, test.answer, false).url()}})
+			if got.Outcome != test.want || test.cause != "" && got.Cause() != test.cause {
+				t.Errorf("outcome %d (%s), want %d (%s)", got.Outcome, got.Cause(), test.want, test.cause)
+			}
+			if len(got.Cause()) > 200 {
+				t.Errorf("the cause has %d bytes", len(got.Cause()))
+			}
+		})
+	}
+}
+
+func TestTLSOnOneSideOnly(t *testing.T) {
+	plain := answering(t, "HTTP/1.1 200 OK\r\n\r\n", false)
+	if got := attempt(t, 1, Config{URLs: []string{strings.Replace(plain.url(), "http", "https", 1)}}); got.Outcome == Ready || got.Err == nil {
+		t.Errorf("https to a plain port: %+v", got)
+	}
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	defer secure.Close()
+	if got := attempt(t, 1, Config{URLs: []string{strings.Replace(secure.URL, "https", "http", 1)}}); got.Outcome == Ready {
+		t.Errorf("http to a TLS port: %+v", got)
+	}
+	if got := attempt(t, 1, Config{URLs: []string{secure.URL}}); got.Outcome != Failed || !strings.Contains(got.Cause(), "certificate") {
+		t.Errorf("a certificate that nobody signed: %+v", got)
+	}
+}
+
+func TestReset(t *testing.T) {
+	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) {
+		_ = conn.(*net.TCPConn).SetLinger(0)
+	})
+	if got := attempt(t, 1, Config{URLs: []string{s.url()}}); got.Outcome != Failed {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	ready := answering(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false)
+	redirect := answering(t, "HTTP/1.1 307 See There\r\nLocation: "+ready.url()+"\r\nContent-Length: 0\r\n\r\n", true)
+	if got := attempt(t, 5, Config{URLs: []string{redirect.url()}}); got.Status != 307 {
+		t.Errorf("%+v", got)
+	}
+	if n := ready.connections.Load(); n != 0 {
+		t.Errorf("the target of the redirect saw %d connections", n)
+	}
+}
+
+// RequestTimeout ends an attempt wherever it hangs, and the next one may succeed.
+func TestRequestTimeout(t *testing.T) {
+	for name, beginning := range map[string]string{
+		"before the status": "", "in the status": "HTTP/1.1 2", "in the headers": "HTTP/1.1 200 OK\r\nContent-Le",
+		"after an informational answer": "HTTP/1.1 103 Early Hints\r\n\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, s *server) {
+				if s.connections.Load() > 1 {
+					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
+					return
+				}
+				_, _ = io.WriteString(conn, beginning)
+				_, _ = io.Copy(io.Discard, conn) // until the other side gives up
+			})
+			var outcomes []Outcome
+			err := Wait(t.Context(), Config{
+				URLs: []string{s.url()}, RequestTimeout: 50 * time.Millisecond,
+				OnAttempt: func(a Attempt) { outcomes = append(outcomes, a.Outcome) },
+			})
+			if err != nil || len(outcomes) != 2 || outcomes[0] != NoAnswer {
+				t.Errorf("%v, outcomes %v, want no answer and ready", err, outcomes)
+			}
+		})
+	}
+}
+
+// The body counts neither for readiness nor for the request timeout.
+func TestBodyIsNotAwaited(t *testing.T) {
+	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) {
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	if got := attempt(t, 1, Config{URLs: []string{s.url()}}); got.Outcome != Ready {
+		t.Errorf("%+v", got)
+	}
+}
+
+// A body of up to 4 KiB is read, which keeps the connection; no more is.
+func TestConnectionIsKept(t *testing.T) {
+	const requests = 10
+	for size, connections := range map[int]int32{0: 1, 4096: 1, 4097: requests} {
+		t.Run(strconv.Itoa(size), func(t *testing.T) {
+			s := answering(t, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: "+strconv.Itoa(size)+"\r\n\r\n"+strings.Repeat("x", size), true)
+			attempt(t, requests, Config{URLs: []string{s.url()}})
+			if got := s.connections.Load(); got != connections {
+				t.Errorf("%d connections for %d requests, want %d", got, s.requests.Load(), connections)
+			}
+		})
+	}
+}
+
+func TestLocalhost(t *testing.T) {
+	const ready = "HTTP/1.1 200 OK\r\n\r\n"
+	answer := func(conn net.Conn, _ *server) { _, _ = io.WriteString(conn, ready) }
+	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"} {
+		for _, name := range []string{"localhost", "LOCALHOST", "localhost."} {
+			t.Run(name+" on "+network, func(t *testing.T) {
+				s := listen(t, network, address, answer)
+				url := "http://" + net.JoinHostPort(name, strconv.Itoa(s.port())) + "/"
+				if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Ready {
+					t.Errorf("%+v", got)
+				}
+			})
+		}
+	}
+	t.Run("nothing listens", func(t *testing.T) {
+		s := listen(t, "tcp4", "127.0.0.1:0", answer)
+		_ = s.Close()
+		got := attempt(t, 1, Config{URLs: []string{"http://localhost:" + strconv.Itoa(s.port())}})
+		if got.Outcome != Refused || got.Cause() != "connection refused" {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// The resolver is asked for names other than localhost only.
+func TestResolver(t *testing.T) {
+	asked := false
+	resolver := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = resolver })
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		asked = true
+		return nil, errors.New("no network in this test")
+	}}
+	for _, host := range []string{"localhost", "LocalHost.", "127.0.0.1", "[::1]"} {
+		attempt(t, 1, Config{URLs: []string{"http://" + host + ":1/"}})
+		if asked {
+			t.Fatalf("a name server is asked for %s", host)
+		}
+	}
+	got := attempt(t, 1, Config{URLs: []string{"http://sidecar.invalid/"}})
+	if !asked || got.Outcome != Failed || !strings.HasPrefix(got.Cause(), "looking up the host: ") {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestClassifyKeepsTheErrno(t *testing.T) {
+	err := &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}
+	if outcome, cause := classify(nil, err); outcome != Failed || !errors.Is(cause, syscall.ENETUNREACH) {
+		t.Errorf("outcome %d, cause %v", outcome, cause)
+	}
+}

@@ -1,0 +1,59 @@
+package probe
+
+import "testing"
+
+func TestValidateURL(t *testing.T) {
+	const scheme = "the scheme must be http or https"
+	for raw, want := range map[string]string{
+		DefaultURL:                   "",
+		"https://[::1]:15021":        "",
+		"http://h":                   "",
+		"http://h:65535/p?q=1":       "",
+		"HTTP://user:pw@h/":          "",
+		"":                           scheme,
+		" ":                          scheme,
+		"localhost:15020":            scheme,
+		"15020":                      scheme,
+		"//h/":                       scheme,
+		"ftp://x":                    scheme,
+		"http:/h":                    "the host is missing",
+		"http://":                    "the host is missing",
+		"http://:15020/":             "the host is missing",
+		"http://h:":                  "the port after the colon is missing",
+		"http://h:0/":                "the port must be from 1 to 65535",
+		"http://h:99999/":            "the port must be from 1 to 65535",
+		"http://h:-1/":               "not a valid URL",
+		"http://h:x/":                "not a valid URL",
+		"http://[::1":                "not a valid URL",
+		"http://h/\x00":              "not a valid URL",
+		"http://h/\n":                "not a valid URL",
+		"http://h/%zz":               "not a valid URL",
+		"http://user:secret@h:y/":    "not a valid URL",
+		"http://h e/":                "not a valid URL",
+		"http://h\x7f/healthz/ready": "not a valid URL",
+	} {
+		got := ""
+		if err := ValidateURL(raw); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q: got %q, want %q", raw, got, want)
+		}
+	}
+}
+
+func TestRedact(t *testing.T) {
+	for raw, want := range map[string]string{
+		DefaultURL:                 DefaultURL,
+		"http://u:p@h/":            "http://xxxxx@h/",
+		"http://token@h/":          "http://xxxxx@h/",
+		"http://u:p@p@h/":          "http://xxxxx@h/",
+		"http://u:p@h:bad port/":   "http://xxxxx@h:bad port/",
+		"u:p@h":                    "xxxxx@h",
+		"http://u:p@a,http://v@b/": "http://xxxxx@b/",
+	} {
+		if got := Redact(raw); got != want {
+			t.Errorf("%q: got %q, want %q", raw, got, want)
+		}
+	}
+}
