@@ -1,0 +1,173 @@
+// Package exec becomes the command: it looks it up and replaces the process by
+// execve(2), so that PID, parent, descriptors, signals, exit status and terminal
+// are the command's own by construction.
+//
+// [LookPath] finds the command as execvp(3) would, [Become] runs it and returns
+// only if that failed, always with an [*Error] or a [*SignalError]. [Signals]
+// catches the signals that end a wait, and hands over without losing one.
+//
+// What the command sees that differs from a direct start is what the Go runtime
+// does before main: it resets inherited SIG_IGN of signals other than HUP and
+// INT, and opens /dev/null on a descriptor 0 to 2 that is closed. The soft
+// RLIMIT_NOFILE, which it raises too, is put back by syscall.Exec.
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// DefaultPath is searched when the environment has no PATH: execvp(3) of glibc
+// and musl search these, in their order.
+const DefaultPath = "/usr/local/bin:/bin:/usr/bin"
+
+// Error says why a command cannot be run.
+type Error struct {
+	// Op is what was attempted: "looking up" or "running".
+	Op string
+	// Name is the command as typed, or its path.
+	Name string
+	// Err is the cause, a syscall.Errno or ErrNotInPath.
+	Err error
+	// Hint is what the cause does not say, or empty.
+	Hint string
+	// NotFound tells "there is no such command" (a shell's 127) from "there is,
+	// and it cannot be run" (126).
+	NotFound bool
+}
+
+// ErrNotInPath is the cause when no directory of PATH has the command.
+var ErrNotInPath = errors.New("not found in PATH")
+
+func (e *Error) Error() string {
+	text := fmt.Sprintf("%s %q: %v", e.Op, e.Name, e.Err)
+	if e.Hint != "" {
+		text += "; " + e.Hint
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// LookPath returns the path of the command name: name itself if it has a slash,
+// else the first executable of that name in the PATH of env. Like execvp(3) it
+// takes an empty element as the current directory, and remembers a file that
+// may not be executed only for the case that no other is found.
+func LookPath(name string, env []string) (string, error) {
+	if strings.Contains(name, "/") {
+		if err := executable(name); err != nil {
+			return "", lookupError(name, err)
+		}
+		return name, nil
+	}
+	denied := error(nil)
+	for _, dir := range searchPath(env) {
+		path := dir + "/" + name
+		err := executable(path)
+		if err == nil {
+			return path, nil
+		}
+		if name != "" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR)) && denied == nil {
+			denied = lookupError(path, err)
+		}
+	}
+	if denied != nil {
+		return "", denied
+	}
+	return "", &Error{Op: "looking up", Name: name, Err: ErrNotInPath, NotFound: true}
+}
+
+// executable returns nil if path, which has a slash, may be executed.
+func executable(path string) error {
+	_, err := exec.LookPath(path)
+	if cause := errors.Unwrap(err); cause != nil {
+		return cause
+	}
+	return err
+}
+
+func searchPath(env []string) []string {
+	path := DefaultPath
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, "PATH="); ok {
+			path = value
+			break
+		}
+	}
+	dirs := filepath.SplitList(path)
+	for i, dir := range dirs {
+		if dir == "" {
+			dirs[i] = "."
+		}
+	}
+	return dirs
+}
+
+func lookupError(name string, err error) *Error {
+	if errno := syscall.Errno(0); errors.As(err, &errno) {
+		err = errno
+	} else if errors.Is(err, fs.ErrPermission) {
+		err = syscall.EACCES
+	}
+	return &Error{Op: "looking up", Name: name, Err: err, NotFound: errors.Is(err, fs.ErrNotExist)}
+}
+
+// Become replaces the process by the command at path, with argv (argv[0] as
+// typed) and env. It returns only if that failed: a *SignalError if one of
+// signals came before the point of no return, else an *Error.
+func Become(path string, argv, env []string, signals *Signals) error {
+	if err := signals.handOver(); err != nil {
+		return err
+	}
+	// The point of no return. Nothing may stand between these two statements:
+	// it would lengthen the moment in which a signal ends the process without a
+	// word.
+	err := syscall.Exec(path, argv, env)
+	return runError(path, err)
+}
+
+// runError tells what execve(2) means by its errno.
+func runError(path string, err error) *Error {
+	e := &Error{Op: "running", Name: path, Err: err}
+	switch _, statErr := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist) && statErr != nil:
+		e.NotFound = true
+	case errors.Is(err, fs.ErrNotExist):
+		// execve(2): ENOENT also means that the file is there, and what it
+		// needs is not.
+		e.Hint = "the file is there, but its " + missingLoader(path) + " is not in this image"
+	case errors.Is(err, syscall.ENOEXEC):
+		e.Hint = "built for another architecture, or a script without a #! line?"
+	case errors.Is(err, syscall.E2BIG):
+		e.Hint = "arguments and environment are too large for the kernel"
+	}
+	return e
+}
+
+// missingLoader names what a script or a dynamically linked program needs to
+// start.
+func missingLoader(path string) string {
+	head := make([]byte, 256) // BINPRM_BUF_SIZE: the kernel reads no more of a #! line
+	f, err := os.Open(path)
+	if err == nil {
+		n, _ := f.Read(head)
+		head = head[:n]
+		_ = f.Close()
+	}
+	line, ok := strings.CutPrefix(string(head), "#!")
+	if !ok {
+		return "dynamic loader (it is dynamically linked, and scratch and distroless/static have no libc)"
+	}
+	line, _, _ = strings.Cut(line, "\n")
+	if strings.HasSuffix(line, "\r") {
+		return fmt.Sprintf("interpreter %q (Windows line ends)", strings.TrimSpace(strings.TrimSuffix(line, "\r"))+"\r")
+	}
+	interpreter, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+	return fmt.Sprintf("interpreter %q", interpreter)
+}

@@ -1,0 +1,137 @@
+package exec
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// files makes a directory with the files and their modes, and returns its path.
+func files(t *testing.T, modes map[string]os.FileMode) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, mode := range modes {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if mode.IsDir() {
+			if err := os.Mkdir(path, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if err := os.WriteFile(path, nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestLookPath(t *testing.T) {
+	dir := files(t, map[string]os.FileMode{
+		"a/app": 0o644, "b/app": 0o755, "a/denied": 0o644, "a/dir": os.ModeDir, "b/--help": 0o755,
+	})
+	t.Chdir(dir)
+	path := "PATH=" + dir + "/missing:" + dir + "/a:" + dir + "/b"
+	for _, test := range []struct {
+		name, path, want string
+		err              error
+		notFound         bool
+	}{
+		{name: "app", path: path, want: dir + "/b/app"},
+		{name: "--help", path: path, want: dir + "/b/--help"},
+		{name: "./b/app", path: path, want: "./b/app"},
+		{name: dir + "/b/app", path: "PATH=", want: dir + "/b/app"},
+		{name: "app", path: "PATH=b", want: "b/app"},
+		{name: "b/app", path: "NOPATH=", want: "b/app"},
+		{name: "sh", path: "NOPATH=", want: "/bin/sh"},
+		{name: "denied", path: path, err: syscall.EACCES},
+		{name: "dir", path: path, err: syscall.EISDIR},
+		{name: "a/denied", path: path, err: syscall.EACCES},
+		{name: "a/dir", path: path, err: syscall.EISDIR},
+		{name: "nowhere", path: path, err: ErrNotInPath, notFound: true},
+		{name: "", path: path, err: ErrNotInPath, notFound: true},
+		{name: "app", path: "PATH=", err: ErrNotInPath, notFound: true},
+		{name: "a/nowhere", path: path, err: syscall.ENOENT, notFound: true},
+		{name: "b/app/x", path: path, err: syscall.ENOTDIR},
+	} {
+		got, err := LookPath(test.name, []string{"X=PATH=/bin", test.path})
+		var e *Error
+		switch {
+		case test.err == nil:
+			if err != nil || got != test.want {
+				t.Errorf("%q in %s: got %q, %v, want %q", test.name, test.path, got, err, test.want)
+			}
+		case !errors.As(err, &e) || !errors.Is(err, test.err) || e.NotFound != test.notFound:
+			t.Errorf("%q in %s: got %q, %#v, want %v, not found %v", test.name, test.path, got, err, test.err, test.notFound)
+		}
+	}
+}
+
+func TestEmptyPathElementIsTheCurrentDirectory(t *testing.T) {
+	t.Chdir(files(t, map[string]os.FileMode{"app": 0o755}))
+	if got, err := LookPath("app", []string{"PATH=/nowhere:"}); got != "./app" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+// What execve says, and what it means.
+func TestBecomeFails(t *testing.T) {
+	dir := t.TempDir()
+	for _, test := range []struct {
+		name, content string
+		mode          os.FileMode
+		want          string // of the error
+		notFound      bool
+	}{
+		{"loader", "\x7fELF", 0o755, "exec format error", false},
+		{"noshebang", "echo hi\n", 0o755, "exec format error; built for another architecture, or a script without a #! line?", false},
+		{"interpreter", "#!/no/such/sh -e\n", 0o755, `no such file or directory; the file is there, but its interpreter "/no/such/sh" is not in this image`, false},
+		{"dos", "#!/bin/sh\r\necho\r\n", 0o755, `its interpreter "/bin/sh\r" (Windows line ends) is not in this image`, false},
+		{"denied", "#!/bin/sh\n", 0o644, "permission denied", false},
+		{"missing", "", 0, "no such file or directory", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(dir, test.name)
+			if test.mode != 0 {
+				if err := os.WriteFile(path, []byte(test.content), test.mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			err := Become(path, []string{"app"}, nil, &Signals{})
+			var e *Error
+			if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) || e.NotFound != test.notFound {
+				t.Errorf("got %v, want %s, not found %v", err, test.want, test.notFound)
+			}
+			if !strings.HasPrefix(err.Error(), "running \""+path+"\": ") {
+				t.Errorf("%v: does not say what was attempted", err)
+			}
+		})
+	}
+}
+
+// handOver changes the process for good, so what it does with real signals is
+// shown by e2e; here, that one which came before is not lost.
+func TestSignalBeforeHandOver(t *testing.T) {
+	s := &Signals{C: make(chan os.Signal, 1)}
+	s.C <- syscall.SIGUSR1
+	err := Become("/nonexistent", nil, nil, s)
+	var e *SignalError
+	if !errors.As(err, &e) || e.Signal != syscall.SIGUSR1 {
+		t.Errorf("got %v, want the signal", err)
+	}
+}
+
+func TestSignalName(t *testing.T) {
+	for signal, want := range map[syscall.Signal]string{
+		syscall.SIGTERM: "SIGTERM", syscall.SIGUSR1: "SIGUSR1", 63: "signal 63",
+	} {
+		if got := SignalName(signal); got != want {
+			t.Errorf("%d: got %s, want %s", signal, got, want)
+		}
+	}
+}

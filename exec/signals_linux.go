@@ -1,0 +1,66 @@
+package exec
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/sys/unix"
+)
+
+// sigrtmin3 is SIGRTMIN+3, systemd's STOPSIGNAL. glibc and musl keep the
+// kernel's first real-time signals, 32 and up, for themselves (signal(7)).
+const sigrtmin3 = syscall.Signal(34 + 3)
+
+// endSignals are those that an image may name as its STOPSIGNAL, or a person
+// sends to stop a program.
+func endSignals() []syscall.Signal {
+	return []syscall.Signal{
+		syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
+		syscall.SIGUSR1, syscall.SIGUSR2, sigrtmin3,
+	}
+}
+
+// terminalSignals is WINCH where no terminal is attached: httpd's STOPSIGNAL.
+// With a terminal it only says that the window changed its size.
+func terminalSignals() []syscall.Signal {
+	for fd := range uintptr(3) {
+		if isatty.IsTerminal(fd) {
+			return nil
+		}
+	}
+	if fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0); err == nil {
+		_ = unix.Close(fd)
+		return nil
+	}
+	return []syscall.Signal{syscall.SIGWINCH}
+}
+
+func signalName(sig syscall.Signal) string {
+	if sig == sigrtmin3 {
+		return "SIGRTMIN+3"
+	}
+	return unix.SignalName(sig)
+}
+
+// kernelSigaction is struct sigaction as rt_sigaction(2) takes it on amd64 and
+// arm64; all zero it is SIG_DFL on every architecture.
+type kernelSigaction struct {
+	handler  uintptr
+	flags    uint64
+	restorer uintptr
+	mask     uint64
+	_        [2]uint64 // room for the larger layouts of other architectures
+}
+
+// exitOn sets the disposition that a signal has from the hand-over to execve,
+// which resets it. Go's own handlers would take the signal and lose it. os/signal
+// has no way to set another, so this is the system call itself.
+func exitOn(sig syscall.Signal) {
+	action := exitAction()
+	const sizeofMask = 8
+	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, sizeofMask, 0, 0)
+}
+
+var _ os.Signal = sigrtmin3
