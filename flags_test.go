@@ -1,0 +1,261 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/probe"
+)
+
+func TestDefaultsAreThoseOfProbe(t *testing.T) {
+	s, err := parse(nil, nil, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.probeConfig(nil)
+	want := probe.Config{
+		URLs: []string{probe.DefaultURL}, Timeout: probe.DefaultTimeout, RequestTimeout: probe.DefaultRequestTimeout,
+		Interval: probe.DefaultInterval, UserAgent: got.UserAgent,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	if s.OnTimeout != "start" || bool(s.Disabled) || s.LogFormat != "auto" || s.LogLevel != "info" || s.hasCommand() {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Every flag, by itself and by its variable; and the flag over the variable.
+func TestEverySetting(t *testing.T) {
+	for _, test := range []struct {
+		flag, variable, value, other string
+		get                          func(*settings) any
+		want                         any
+	}{
+		{"--url", "ENVOY_WAIT_URL", "http://h:1/", "http://other/", func(s *settings) any { return strings.Join(s.URLs, " ") }, "http://h:1/"},
+		{"--timeout", "ENVOY_WAIT_TIMEOUT", "1m30s", "2s", func(s *settings) any { return time.Duration(s.Timeout) }, 90 * time.Second},
+		{"--on-timeout", "ENVOY_WAIT_ON_TIMEOUT", "fail", "start", func(s *settings) any { return string(s.OnTimeout) }, "fail"},
+		{"--request-timeout", "ENVOY_WAIT_REQUEST_TIMEOUT", "1ms", "2s", func(s *settings) any { return time.Duration(s.RequestTimeout) }, time.Millisecond},
+		{"--interval", "ENVOY_WAIT_INTERVAL", "10ms", "2s", func(s *settings) any { return time.Duration(s.Interval) }, 10 * time.Millisecond},
+		{"--disabled", "ENVOY_WAIT_DISABLED", "true", "false", func(s *settings) any { return bool(s.Disabled) }, true},
+		{"--log-format", "ENVOY_WAIT_LOG_FORMAT", "json", "text", func(s *settings) any { return string(s.LogFormat) }, "json"},
+		{"--log-level", "ENVOY_WAIT_LOG_LEVEL", "error", "debug", func(s *settings) any { return string(s.LogLevel) }, "error"},
+	} {
+		for _, given := range []struct{ args, env []string }{
+			{args: []string{test.flag + "=" + test.value}},
+			{args: []string{test.flag + "=" + test.value, "--", "app"}},
+			{env: []string{test.variable + "=" + test.value}},
+			{args: []string{test.flag + "=" + test.value}, env: []string{test.variable + "=" + test.other}},
+			{args: []string{test.flag + "=" + test.value}, env: []string{test.variable + "=nonsense"}},
+			{args: []string{test.flag + "=" + test.value}, env: []string{test.variable + "="}},
+		} {
+			s, err := parse(given.args, given.env, io.Discard)
+			if err != nil || test.get(s) != test.want {
+				t.Errorf("%v with %v: got %v, %v, want %v", given.args, given.env, test.get(s), err, test.want)
+			}
+		}
+		s, err := parse(nil, []string{test.variable + "="}, io.Discard)
+		unset, _ := parse(nil, nil, io.Discard)
+		if err != nil || test.get(s) != test.get(unset) {
+			t.Errorf("an empty %s does not count as unset: %v, %v", test.variable, test.get(s), err)
+		}
+	}
+}
+
+func TestSeveralURLs(t *testing.T) {
+	for _, given := range []struct{ args, env []string }{
+		{args: []string{"--url", "http://a/?x=1,2", "--url=http://b"}},
+		{args: []string{"--url", "http://a/?x=1,2", "--url=http://b", "--url", "http://b"}, env: []string{"ENVOY_WAIT_URL=http://c"}},
+	} {
+		s, err := parse(given.args, given.env, io.Discard)
+		if got := strings.Join(s.URLs, " "); err != nil || got != "http://a/?x=1,2 http://b" {
+			t.Errorf("%v: got %s, %v", given, got, err)
+		}
+	}
+	s, err := parse(nil, []string{"ENVOY_WAIT_URL=http://a,http://b,http://a"}, io.Discard)
+	if got := strings.Join(s.URLs, " "); err != nil || got != "http://a http://b" {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestCommand(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"app", "app"},
+		{"-- app", "app"},
+		{"--timeout 1s app --timeout 2s --help", "app|--timeout|2s|--help"},
+		{"--disabled -- app --timeout 1s --help -- x", "app|--timeout|1s|--help|--|x"},
+		{"app -- x", "app|--|x"},
+		{"app --", "app|--"},
+		{"app -- -- x", "app|--|--|x"},
+		{"-- -h", "-h"},
+		{"-- --version", "--version"},
+		{"-- --", "--"},
+		{"-- -- --", "--|--"},
+		{"--disabled app $HOME ${x} ~ *", "app|$HOME|${x}|~|*"},
+		{"", ""},
+		{"--disabled", ""},
+	} {
+		s, err := parse(strings.Fields(test.args), nil, io.Discard)
+		if got := strings.Join(s.Command, "|"); err != nil || got != test.want {
+			t.Errorf("%s: got %s, %v, want %s", test.args, got, err, test.want)
+		}
+		if s.Timeout == duration(2*time.Second) {
+			t.Errorf("%s: a flag of the app was taken", test.args)
+		}
+	}
+	s, err := parse([]string{"--", "app", "", "--x=\xff y"}, nil, io.Discard)
+	if err != nil || !reflect.DeepEqual(s.Command, []string{"app", "", "--x=\xff y"}) {
+		t.Errorf("got %q, %v", s.Command, err)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	const (
+		timeout  = "expected a duration such as 90s or 2m, or 0 to wait for ever"
+		request  = "expected a duration above 0, such as 5s"
+		interval = "expected a duration of at least 10ms, such as 500ms"
+		url      = "expected a URL such as http://localhost:15020/healthz/ready; "
+	)
+	for _, test := range []struct{ flag, value, want string }{
+		{"timeout", "5", timeout}, {"timeout", "-1s", timeout}, {"timeout", "1e9h", timeout}, {"timeout", "", timeout},
+		{"timeout", "9999999999h", timeout}, {"timeout", "60 s", timeout}, {"timeout", "--disabled", timeout},
+		{"request-timeout", "0", request}, {"request-timeout", "-5s", request}, {"request-timeout", "x", request},
+		{"interval", "0", interval}, {"interval", "9ms", interval}, {"interval", "500", interval},
+		{"url", "localhost:15020", url + "the scheme must be http or https"},
+		{"url", "http://", url + "the host is missing"},
+		{"url", "ftp://x", url + "the scheme must be http or https"},
+		{"url", "http://[::1", url + "not a valid URL"},
+		{"url", "http://h:0", url + "the port must be from 1 to 65535"},
+		{"url", "http://h:99999", url + "the port must be from 1 to 65535"},
+		{"url", "http://h/\x01", url + "not a valid URL"},
+		{"on-timeout", "die", "expected one of start, fail"},
+		{"on-timeout", "START", "expected one of start, fail"},
+		{"disabled", "maybe", "expected true or false"},
+		{"log-format", "xml", "expected one of auto, json, text"},
+		{"log-level", "trace", "expected one of debug, info, warn, error"},
+		{"log-level", "warning", "expected one of debug, info, warn, error"},
+	} {
+		args := []string{"--" + test.flag, test.value}
+		if test.flag == "disabled" {
+			args = []string{"--disabled=" + test.value}
+		}
+		variable := "ENVOY_WAIT_" + strings.ToUpper(strings.ReplaceAll(test.flag, "-", "_"))
+		for name, given := range map[string]struct{ args, env []string }{
+			"--" + test.flag: {args: args},
+			variable:         {env: []string{variable + "=" + test.value}},
+		} {
+			if name == variable && test.value == "" {
+				continue // unset
+			}
+			_, err := parse(given.args, given.env, io.Discard)
+			var bad *badValue
+			if !errors.As(err, &bad) || bad.name != name || bad.value != test.value || !strings.HasSuffix(err.Error(), test.want) {
+				t.Errorf("%v %v: got %v, want %s", given.args, given.env, err, test.want)
+			}
+			if err != nil && strings.ContainsAny(err.Error(), "\n\x01") {
+				t.Errorf("more than one line, or a control character: %q", err)
+			}
+		}
+	}
+}
+
+func TestBadLines(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		env  string
+		want string
+	}{
+		{[]string{"--tiemout", "5s", "--", "app"}, "", `unknown flag --tiemout, did you mean "--timeout"?; see envoy-wait --help`},
+		{[]string{"-t"}, "", `unknown flag -t, did you mean "-h"?; see envoy-wait --help`},
+		{[]string{"--timeout"}, "", `--timeout: the value is missing; see envoy-wait --help`},
+		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; see envoy-wait --help`},
+		{[]string{"--"}, "", `expected a command after "--"; without a command leave out the "--"`},
+		{[]string{"--disabled", "--"}, "", `expected a command after "--"; without a command leave out the "--"`},
+		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": expected URLs separated by single commas; one of them is empty`},
+		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": expected URLs separated by single commas; one of them is empty`},
+		{[]string{"--url", "http://me:secret@h:0"}, "", `--url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/healthz/ready; the port must be from 1 to 65535`},
+	} {
+		_, err := parse(test.args, []string{test.env}, io.Discard)
+		if err == nil || err.Error() != test.want {
+			t.Errorf("%q %s:\ngot  %v\nwant %s", test.args, test.env, err, test.want)
+		}
+	}
+}
+
+// A configuration error is in the format that was asked for, if that much is known.
+func TestFormatOfAnError(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		env  string
+		want word
+	}{
+		{[]string{"--log-format=text", "--timeout=x"}, "", "text"},
+		{[]string{"--timeout=x", "--log-format=text"}, "", ""},
+		{[]string{"--timeout=x"}, "ENVOY_WAIT_LOG_FORMAT=text", "text"},
+		{[]string{"--log-format=json", "--timeout=x"}, "ENVOY_WAIT_LOG_FORMAT=text", "json"},
+	} {
+		s, err := parse(test.args, []string{test.env}, io.Discard)
+		if err == nil || s.LogFormat != test.want {
+			t.Errorf("%v %s: got %q, %v", test.args, test.env, s.LogFormat, err)
+		}
+	}
+}
+
+func TestUnknownVariables(t *testing.T) {
+	s, err := parse(nil, nil, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, unknown := range map[string]bool{
+		"ENVOY_WAIT_TIMEOUT": false, "ENVOY_WAIT_URL": false, "ENVOY_WAITING": false, "HOME": false,
+		"ENVOY_WAIT_TIMOUT": true, "ENVOY_WAIT_URLS": true, "ENVOY_WAIT_HELP": true, "ENVOY_WAIT_VERSION": true,
+		"ENVOY_WAIT_": true, "ENVOY_WAIT_timeout": true, "ENVOY_WAIT_PORTS": true, "ENVOY_WAIT_EXPORT_X": true,
+		"ENVOY_WAIT_SERVICE_HOST": false, "ENVOY_WAIT_SERVICE_PORT": false, "ENVOY_WAIT_SERVICE_PORT_HTTP": false,
+		"ENVOY_WAIT_PORT": false, "ENVOY_WAIT_PORT_80_TCP": false, "ENVOY_WAIT_PORT_80_TCP_ADDR": false,
+		"ENVOY_WAIT_PORT_80_TCP_PORT": false, "ENVOY_WAIT_PORT_53_UDP_PROTO": false, "ENVOY_WAIT_PORT_9_SCTP": false,
+		"ENVOY_WAIT_CANARY_SERVICE_HOST": false, "ENVOY_WAIT_CANARY_PORT_80_TCP_ADDR": false,
+	} {
+		if got := unknownVariables([]string{name + "=x"}, s.variables); (len(got) == 1) != unknown {
+			t.Errorf("%s: got %v", name, got)
+		}
+		if got := unknownVariables([]string{name + "="}, s.variables); len(got) != 0 {
+			t.Errorf("%s empty: got %v", name, got)
+		}
+	}
+}
+
+// The help and the README's usage block are one text.
+func TestHelpIsInTheReadme(t *testing.T) {
+	t.Setenv("COLUMNS", "20")
+	var help strings.Builder
+	if s, err := parse([]string{"--help", "--", "app"}, []string{"ENVOY_WAIT_TIMEOUT=bad"}, &help); err != nil || !s.answered {
+		t.Fatal(s, err)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("(?s)```text\n(Usage: .*?)```\n").FindSubmatch(readme)
+	if block == nil || string(block[1]) != help.String() {
+		t.Errorf("README.md differs from --help:\n%s", help.String())
+	}
+}
+
+func TestHelpThatCannotBeWritten(t *testing.T) {
+	for _, flag := range []string{"--help", "--version"} {
+		_, err := parse([]string{flag}, nil, fullDisk{})
+		if code := exitCode(err); code != exitFailure {
+			t.Errorf("%s: exit status %d, want 125", flag, code)
+		}
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
