@@ -1,0 +1,45 @@
+# make help lists the targets.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# Release flags: static, no paths of this machine, no HTTP/2 (a readiness
+# endpoint never needs it, and it would cost 0.4 MB), no symbols.
+TAGS    := nethttpomithttp2
+LDFLAGS := -s -w -X main.version=$(VERSION:v%=%)
+BUILD   := CGO_ENABLED=0 go build -trimpath -tags $(TAGS)
+MAX_SIZE := 8500000
+
+GOLANGCI_LINT_VERSION := v2.15.0
+GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
+
+.PHONY: help build test demo e2e lint tools bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+build: ## build the static binary, bin/envoy-wait, and print its size
+	@$(BUILD) -ldflags '$(LDFLAGS)' -o bin/envoy-wait .
+	@size=$$(wc -c < bin/envoy-wait); echo "bin/envoy-wait: $$size bytes"; \
+	 [ "$$(go env GOARCH)" != amd64 ] || [ $$size -le $(MAX_SIZE) ] || { echo "more than $(MAX_SIZE)" >&2; exit 1; }
+
+test: build ## run all tests but those that need containers
+	go vet ./...
+	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./e2e
+
+demo: build ## see the main job: a sidecar that is ready after 3 seconds, envoy-wait, an app
+	@go run ./e2e/demo bin/envoy-wait
+
+lint: tools ## gofmt, go vet, golangci-lint
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
+	go vet ./...
+	GOOS=darwin go vet . ./probe ./exec
+	$(GOLANGCI_LINT) run
+
+tools:
+	@$(GOLANGCI_LINT) version 2>/dev/null | grep -q 'version $(GOLANGCI_LINT_VERSION:v%=%) ' || \
+	 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+bench: build ## measure start-up and lag, beside what else people use
+	@go run ./e2e/bench -binary bin/envoy-wait
+
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,51 @@
+// Package agent stands in for the part of Istio's agent that envoy-wait talks
+// to, where no real one can be had. It answers as pilot-agent does on its status
+// port: refused, then 503, then 200, all with an empty body.
+package agent
+
+import (
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"sync/atomic"
+)
+
+// Path is where the agent tells whether it is ready.
+const Path = "/healthz/ready"
+
+// Agent is one sidecar. The zero value is not ready.
+type Agent struct {
+	// OnUnready, if set, is called for each probe answered by 503: the real
+	// agent then writes a line to its log.
+	OnUnready func()
+
+	ready    atomic.Bool
+	requests atomic.Int64
+}
+
+// SetReady changes the answer from 503 to 200 or back.
+func (a *Agent) SetReady(ready bool) { a.ready.Store(ready) }
+
+// Requests counts the probes that were answered.
+func (a *Agent) Requests() int { return int(a.requests.Load()) }
+
+// Serve answers on l until l is closed. As with the real agent a trailing slash
+// is 404, a doubled one a redirect, and any method will do.
+func (a *Agent) Serve(l net.Listener) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc(Path, func(w http.ResponseWriter, _ *http.Request) {
+		a.requests.Add(1)
+		w.Header().Set("Vary", "Accept-Encoding")
+		if a.ready.Load() {
+			w.WriteHeader(http.StatusOK)
+			return
+		}
+		if a.OnUnready != nil {
+			a.OnUnready()
+		}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
+	return server.Serve(l)
+}

@@ -1,0 +1,76 @@
+// Command demo shows the main job on this machine: a sidecar that takes three
+// seconds, envoy-wait, and an app that must not start before.
+//
+//	go run ./e2e/demo bin/envoy-wait
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/agent"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: demo BINARY")
+		os.Exit(2)
+	}
+	if err := demo(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+func demo(binary string) error {
+	address := freeAddress()
+	url := "http://" + address + agent.Path
+	go sidecar(address)
+
+	app := []string{"sh", "-c", `echo "app:        started as process $$, its parent is $PPID"`}
+	cmd := exec.Command(binary, append([]string{"--log-format", "text", "--url", url, "--"}, app...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	fmt.Printf("demo:       envoy-wait runs as process %d, its parent is %d\n", cmd.Process.Pid, os.Getpid())
+	err := cmd.Wait()
+	if err == nil && time.Since(start) < 3*time.Second {
+		err = fmt.Errorf("the app was started too early")
+	}
+	return err
+}
+
+// freeAddress is the status port of Istio's agent, or another where that is taken.
+func freeAddress() string {
+	for _, address := range []string{"localhost:15020", "127.0.0.1:0"} {
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return l.Addr().String()
+		}
+	}
+	return "localhost:15020"
+}
+
+// sidecar refuses for one second, answers 503 for two, and then 200.
+func sidecar(address string) {
+	say := func(what string) { fmt.Println("sidecar:   ", what) }
+	say("the network is redirected to me, and I am not listening yet")
+	time.Sleep(time.Second)
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		say(err.Error())
+		return
+	}
+	say("listening on " + address + ", waiting for my configuration")
+	a := &agent.Agent{}
+	time.AfterFunc(2*time.Second, func() {
+		say("ready")
+		a.SetReady(true)
+	})
+	_ = a.Serve(l)
+}
