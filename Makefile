@@ -31,7 +31,7 @@ demo: build ## see the main job: a sidecar that is ready after 3 seconds, envoy-
 lint: tools ## gofmt, go vet, golangci-lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
-	GOOS=darwin go vet . ./probe ./exec
+	GOOS=darwin go vet . ./probe ./exec ./e2e/demo
 	$(GOLANGCI_LINT) run
 
 tools:
