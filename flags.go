@@ -30,6 +30,8 @@ type settings struct {
 	LogFormat      word     `default:"auto" enum:"auto,json,text" help:"auto is text where stderr is a terminal, else json"`
 	LogLevel       word     `default:"info" enum:"debug,info,warn,error" help:"the lowest level that is logged"`
 
+	// No variable: in an envFrom that is shared it would break every app.
+	Install *string          `placeholder:"PATH" help:"copy this binary to PATH, or into it, and exit"`
 	Version kong.VersionFlag `help:"print the version and exit"`
 
 	Command []string `arg:"" optional:"" passthrough:"partial"`
@@ -92,6 +94,9 @@ func parse(args, env []string, stdout io.Writer) (*settings, error) {
 		return s, errors.New(`expected a command after "--"; without a command leave out the "--"`)
 	default:
 		s.Command = tail
+	}
+	if s.Install != nil && (*s.Install == "" || s.hasCommand()) {
+		return s, &badValue{"--install", *s.Install, "a path, and no command"}
 	}
 	return s, nil
 }

@@ -5,8 +5,8 @@
 //
 //	envoy-wait [flags] [--] [command [args...]]
 //
-// This file is the whole story. Flags and their variables are in flags.go, what
-// is said on the way in report.go, how a line gets out in log.go. The package
+// This file is the whole story. Flags and their variables are in flags.go and
+// values.go, what is said on the way in report.go, how a line gets out in log.go. The package
 // probe knows HTTP and time, the package exec knows how to become the command.
 package main
 
@@ -41,7 +41,11 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 
 	s, err := parse(args, env, stdout)
 	report := newReport(s, stderr)
-	if err == nil && !s.answered {
+	switch {
+	case err != nil || s.answered:
+	case s.Install != nil:
+		err = install(*s.Install)
+	default:
 		report.begin(env)
 		err = waitAndBecome(s, env, signals, report)
 	}
