@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 )
 
@@ -28,11 +29,18 @@ func NewSignalError(sig os.Signal) *SignalError {
 
 func (e *SignalError) Error() string { return SignalName(e.Signal) + ", command not started" }
 
-// Catch begins to catch. Call it before anything that takes time. INT and HUP
+// Catch begins to catch. Call it first of all in main, and Become in the same
+// goroutine: both then run on the first thread of the process, which the kernel
+// prefers for a signal to the process (complete_signal in kernel/signal.c). On
+// any other thread that has just taken one, execve would kill the handler in its
+// first instructions, and the signal would be lost.
+//
+// INT and HUP
 // that are ignored (nohup, a background job of a shell without job control) stay
 // so. SIGPIPE is caught and thrown away: otherwise Go ends the program when it
 // writes to a stderr whose reader is gone.
 func Catch() *Signals {
+	runtime.LockOSThread()
 	s := &Signals{C: make(chan os.Signal, 1)}
 	for _, sig := range append(endSignals(), terminalSignals()...) {
 		if !signal.Ignored(sig) {
