@@ -7,6 +7,7 @@ package harness
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -87,6 +88,7 @@ type Process struct {
 	*exec.Cmd
 	t              testing.TB
 	stdout, stderr output
+	read           chan struct{} // closed when ReadFrom has read all, or nil
 }
 
 // Start starts cmd, and kills it when the test ends. Stdout and stderr are
@@ -119,6 +121,15 @@ func (p *Process) Stdout() string { return p.stdout.String() }
 // Stderr is what was written so far.
 func (p *Process) Stderr() string { return p.stderr.String() }
 
+// ReadFrom takes what comes from r, a terminal's other end, as the stdout.
+func (p *Process) ReadFrom(r io.Reader) {
+	p.read = make(chan struct{})
+	go func() {
+		defer close(p.read)
+		_, _ = io.Copy(&p.stdout, r) // EIO when the last process has closed it
+	}()
+}
+
 // Await returns when the process has written text to stdout or stderr.
 func (p *Process) Await(text string) {
 	p.t.Helper()
@@ -141,6 +152,9 @@ func (p *Process) Result() Result {
 	timer := time.AfterFunc(Patience, func() { _ = p.Process.Kill() })
 	defer timer.Stop()
 	_ = p.Wait()
+	if p.read != nil {
+		<-p.read
+	}
 	status := p.ProcessState.Sys().(syscall.WaitStatus)
 	r := Result{Stdout: p.Stdout(), Stderr: p.Stderr(), Code: status.ExitStatus()}
 	if status.Signaled() {

@@ -1,0 +1,165 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+// The app's view is asked of coreutils, each of which is the app itself: a shell
+// or a Go program would change some of it.
+var views = map[string][]string{
+	"status":      {"cat", "/proc/self/status"},
+	"stat":        {"cat", "/proc/self/stat"},
+	"limits":      {"cat", "/proc/self/limits"},
+	"arguments":   {"cat", "/proc/self/cmdline"},
+	"environment": {"cat", "/proc/self/environ"},
+	"directory":   {"readlink", "/proc/self/cwd"},
+	"descriptors": {"ls", "-l", "--time-style=+", "/proc/self/fd"},
+	"oom score":   {"cat", "/proc/self/oom_score_adj"},
+	"cgroup":      {"cat", "/proc/self/cgroup"},
+	"namespaces":  {"readlink", "/proc/self/ns/pid", "/proc/self/ns/net", "/proc/self/ns/mnt"},
+}
+
+// volatile is what differs between any two processes.
+var volatile = regexp.MustCompile(strings.Join([]string{
+	`(?m)^(Vm|Rss|Hugetlb)\w+:.*\n`, `^(non)?voluntary_ctxt_switches:.*\n`, `^Cpus_allowed.*\n`, `^Threads:.*\n`,
+	`^(Speculation|THP_enabled|untag_mask|x86_).*\n`, `^SigQ:.*\n`,
+}, "|(?m)"))
+
+// start is how a test starts both: directly, and through envoy-wait.
+type start struct {
+	name string
+	// wrapper comes before the command, and execs it.
+	wrapper []string
+	// exceptions are replaced in the direct start's view, and are the ones that
+	// the README names.
+	exceptions map[string]string
+}
+
+func TestTheAppsView(t *testing.T) {
+	harness.NeedTools(t, "env", "cat", "ls", "readlink", "sh")
+	sh := func(script string) []string { return []string{"sh", "-c", script + `; exec "$@"`, "sh"} }
+	for _, s := range []start{
+		{name: "normally"},
+		{name: "with a soft NOFILE below the hard one", wrapper: sh("ulimit -Sn 333")},
+		{name: "with other limits", wrapper: sh("ulimit -c 0; ulimit -Sn 99; ulimit -Su 4000; ulimit -Ss 4096")},
+		{name: "with INT and HUP ignored", wrapper: sh(`trap "" INT HUP`)},
+		{name: "with USR1 blocked", wrapper: []string{"env", "--block-signal=USR1"}},
+		{name: "with a umask and a directory", wrapper: sh("umask 027; cd /")},
+		{name: "with more descriptors", wrapper: sh("exec 7</dev/null 9>/dev/null")},
+		// Go resets what it does not know of.
+		{name: "with USR1 and PIPE ignored", wrapper: sh(`trap "" USR1 PIPE`), exceptions: map[string]string{
+			"SigIgn:\t0000000000001200": "SigIgn:\t0000000000000000",
+		}},
+		{name: "with TERM blocked", wrapper: []string{"env", "--block-signal=TERM"}, exceptions: map[string]string{
+			"SigBlk:\t0000000000004000": "SigBlk:\t0000000000000000",
+		}},
+		{name: "with stdin closed", wrapper: sh("exec 0<&-"), exceptions: map[string]string{
+			"descriptors": "0 -> /dev/null",
+		}},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			url := readyURL(t)
+			for what, command := range views {
+				direct := view(t, what, append(s.wrapper, command...))
+				wrapped := view(t, what, append(s.wrapper, append([]string{harness.Binary(t), "--log-level=error", "--url", url, "--"}, command...)...))
+				for from, to := range s.exceptions {
+					direct = strings.ReplaceAll(direct, from, to)
+					if from == what && !strings.Contains(wrapped, to) {
+						t.Errorf("%s: no %q in\n%s", what, to, wrapped)
+					}
+				}
+				if _, excepted := s.exceptions[what]; direct != wrapped && !excepted {
+					t.Errorf("%s: directly\n%s\nthrough envoy-wait\n%s", what, direct, wrapped)
+				}
+			}
+		})
+	}
+}
+
+// view returns what a command sees, without what must differ, after checking
+// what must be right by itself: PID, parent, group and session.
+func view(t *testing.T, what string, argv []string) string {
+	t.Helper()
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "A=1", "EMPTY=", "B=two words"}
+	cmd.Dir = "/usr"
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = null.Close() }()
+	stderr, err := os.CreateTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stderr.Close() }()
+	cmd.Stdin, cmd.Stderr = null, stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p := harness.Start(t, cmd)
+	r := p.Result()
+	if r.Code != 0 {
+		t.Fatalf("%q: %+v", argv, r)
+	}
+	pid := p.Process.Pid
+	out := r.Stdout
+	switch what {
+	case "status":
+		wantIn(t, out, fmt.Sprintf("Pid:\t%d\n", pid), fmt.Sprintf("PPid:\t%d\n", os.Getpid()))
+	case "stat":
+		session, err := unix.Getsid(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantIn(t, out, fmt.Sprintf("%d (cat) R %d %d %d ", pid, os.Getpid(), pid, session))
+		out = strings.Join(strings.Fields(out)[:8], " ") // the rest is memory and times
+	}
+	out = strings.ReplaceAll(out, fmt.Sprint(pid), "PID")
+	out = regexp.MustCompile(`pipe:\[\d+\]`).ReplaceAllString(out, "pipe")
+	out = strings.ReplaceAll(out, stderr.Name(), "STDERR")
+	return volatile.ReplaceAllString(out, "")
+}
+
+func wantIn(t *testing.T, out string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+}
+
+// Not a byte of stdin is taken from the app.
+func TestStdin(t *testing.T) {
+	port := harness.NewPort(t)
+	cmd := envoyWait(t, "--url", port.URL(), "--", "sha256sum")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := harness.Start(t, cmd)
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	go func() {
+		_, _ = io.Copy(stdin, bytes.NewReader(content)) // blocks until the app reads
+		_ = stdin.Close()
+	}()
+	p.Await("connection refused")
+	port.Agent(true)
+	if r := p.Result(); r.Stdout != fmt.Sprintf("%x  -\n", sha256.Sum256(content)) {
+		t.Errorf("%+v", r)
+	}
+}
