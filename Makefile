@@ -25,6 +25,9 @@ test: build ## run all tests but those that need containers
 	go vet ./...
 	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./e2e
 
+e2e: build ## run the tests that need root: redirected networks, containers, Pods
+	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/mesh ./e2e/pods
+
 demo: build ## see the main job: a sidecar that is ready after 3 seconds, envoy-wait, an app
 	@go run ./e2e/demo bin/envoy-wait
 

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"os"
 	"time"
 
@@ -38,6 +39,9 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	// Before all else: a signal that is not caught yet is dropped by the kernel
 	// where this process is PID 1.
 	signals := exec.Catch()
+	// net/http reports some oddities of an endpoint to the standard logger: what
+	// matters of them is in our own lines.
+	log.SetOutput(io.Discard)
 
 	s, err := parse(args, env, stdout)
 	report := newReport(s, stderr)

@@ -65,7 +65,7 @@ func TestOneLineIfReady(t *testing.T) {
 func TestTextOnATerminal(t *testing.T) {
 	url := readyURL(t)
 	for format, want := range map[string]string{"auto": "envoy-wait: ready after ", "text": "envoy-wait: ready after ", "json": `{"severity":"INFO"`} {
-		p, _ := onTerminal(t, envoyWait(t, "--log-format", format, "--url", url, "--", "echo", "started"))
+		p := onTerminal(t, envoyWait(t, "--log-format", format, "--url", url, "--", "echo", "started"))
 		if r := p.Result(); !strings.HasPrefix(r.Stdout, want) || !strings.HasSuffix(r.Stdout, "started\r\n") || strings.Contains(r.Stdout, "\x1b") {
 			t.Errorf("%s: %+v", format, r)
 		}

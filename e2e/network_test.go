@@ -188,6 +188,10 @@ func TestDeadlineHolds(t *testing.T) {
 		},
 		"garbage without end": func(conn net.Conn) { repeat(conn, "", "\x00\xff\n") },
 		"nothing, and closes": func(net.Conn) {},
+		"an answer before any request": func(conn net.Conn) {
+			_, _ = io.WriteString(conn, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
+			_, _ = io.Copy(io.Discard, conn)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -101,7 +101,7 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 // WINCH on a terminal says only that the window changed its size.
 func TestWindowChangeOnATerminal(t *testing.T) {
 	port := harness.NewPort(t)
-	p, _ := onTerminal(t, envoyWait(t, "--url", port.URL(), "--", "echo", "started"))
+	p := onTerminal(t, envoyWait(t, "--url", port.URL(), "--", "echo", "started"))
 	p.Await("connection refused")
 	p.Signal(syscall.SIGWINCH)
 	port.Agent(true)
@@ -167,15 +167,15 @@ func TestSignalAroundTheStart(t *testing.T) {
 
 // onTerminal starts cmd with a pseudo-terminal as its controlling terminal, and
 // as stdin, stdout and stderr. What it writes is in the process's stdout.
-func onTerminal(t *testing.T, cmd *exec.Cmd) (*harness.Process, *os.File) {
+func onTerminal(t *testing.T, cmd *exec.Cmd) *harness.Process {
 	t.Helper()
 	master, slave := openTerminal(t)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := harness.Start(t, cmd)
 	_ = slave.Close()
-	p.ReadFrom(master)
-	return p, master
+	p.Capture(master)
+	return p
 }
 
 func openTerminal(t *testing.T) (master, slave *os.File) {

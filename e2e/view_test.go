@@ -128,7 +128,7 @@ func view(t *testing.T, what string, argv []string) string {
 		wantIn(t, out, fmt.Sprintf("%d (cat) R %d %d %d ", pid, os.Getpid(), pid, session))
 		out = strings.Join(strings.Fields(out)[:8], " ") // the rest is memory and times
 	}
-	out = strings.ReplaceAll(out, fmt.Sprint(pid), "PID")
+	out = regexp.MustCompile(fmt.Sprintf(`\b%d\b`, pid)).ReplaceAllString(out, "PID")
 	out = regexp.MustCompile(`pipe:\[\d+\]`).ReplaceAllString(out, "pipe")
 	out = strings.ReplaceAll(out, stderr.Name(), "STDERR")
 	return volatile.ReplaceAllString(out, "")

@@ -19,8 +19,7 @@ import (
 // since it was made and on the URL.
 type script func(elapsed time.Duration, req *http.Request) (status int, err error)
 
-func (s script) wait(t *testing.T, ctx context.Context, cfg Config) error {
-	t.Helper()
+func (s script) wait(ctx context.Context, cfg Config) error {
 	start := time.Now()
 	return wait(ctx, cfg, func(time.Duration) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -79,7 +78,7 @@ func TestCadence(t *testing.T) {
 				// A moment less: one attempt would fall on the deadline itself.
 				timeout := test.timeout - 1
 				var timedOut *TimeoutError
-				err := test.answer.wait(t, t.Context(), Config{Timeout: timeout, Interval: test.interval})
+				err := test.answer.wait(t.Context(), Config{Timeout: timeout, Interval: test.interval})
 				if !errors.As(err, &timedOut) {
 					t.Fatalf("got %v, want a timeout", err)
 				}
@@ -116,7 +115,7 @@ func TestLag(t *testing.T) {
 						}
 						return test.before(elapsed, req)
 					})
-					if err := answer.wait(t, t.Context(), Config{}); err != nil {
+					if err := answer.wait(t.Context(), Config{}); err != nil {
 						t.Fatal(err)
 					}
 					if lag := time.Since(start) - readyAt; lag < 0 || lag > test.limit(readyAt) {
@@ -141,7 +140,7 @@ func TestReadyAtOnce(t *testing.T) {
 			}
 			return http.StatusOK, nil
 		})
-		if err := answer.wait(t, t.Context(), Config{}); err != nil {
+		if err := answer.wait(t.Context(), Config{}); err != nil {
 			t.Fatal(err)
 		}
 		if attempts != 1 || time.Since(start) != 0 {
@@ -171,7 +170,7 @@ func TestEverythingIsRetried(t *testing.T) {
 			return answers[next-1].status, answers[next-1].err
 		})
 		var seen []Attempt
-		err := answer.wait(t, t.Context(), Config{OnAttempt: func(a Attempt) { seen = append(seen, a) }})
+		err := answer.wait(t.Context(), Config{OnAttempt: func(a Attempt) { seen = append(seen, a) }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,7 +193,7 @@ func TestRetryAfterIsNotObeyed(t *testing.T) {
 		start := time.Now()
 		err := wait(t.Context(), Config{}, func(time.Duration) http.RoundTripper {
 			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
-				resp := &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
+				resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
 				if time.Since(start) >= 2*time.Second {
 					resp.StatusCode = http.StatusOK
 				}
@@ -224,7 +223,7 @@ func TestSeveralEndpoints(t *testing.T) {
 			return refused(elapsed, req)
 		})
 		reporting := false
-		err := answer.wait(t, t.Context(), Config{URLs: []string{a, b}, OnAttempt: func(Attempt) {
+		err := answer.wait(t.Context(), Config{URLs: []string{a, b}, OnAttempt: func(Attempt) {
 			if reporting {
 				t.Error("OnAttempt is called twice at once")
 			}
@@ -254,7 +253,7 @@ func TestTimeoutNamesWhatIsPending(t *testing.T) {
 				return refused(elapsed, req)
 			}
 		})
-		err := answer.wait(t, t.Context(), Config{URLs: urls, Timeout: time.Second - 1})
+		err := answer.wait(t.Context(), Config{URLs: urls, Timeout: time.Second - 1})
 		var timedOut *TimeoutError
 		if !errors.As(err, &timedOut) {
 			t.Fatalf("got %v, want a timeout", err)
@@ -295,7 +294,7 @@ func TestLastCauseOfACutOffAttempt(t *testing.T) {
 					return unready(elapsed, req)
 				})
 				var timedOut *TimeoutError
-				err := answer.wait(t, t.Context(), Config{Timeout: 10 * time.Second})
+				err := answer.wait(t.Context(), Config{Timeout: 10 * time.Second})
 				if !errors.As(err, &timedOut) || timedOut.Pending[0].Outcome != test.want {
 					t.Errorf("got %v, want outcome %d", err, test.want)
 				}
@@ -312,7 +311,7 @@ func TestWithoutATimeout(t *testing.T) {
 			}
 			return unready(elapsed, req)
 		})
-		if err := answer.wait(t, t.Context(), Config{Timeout: NoTimeout, Interval: time.Minute}); err != nil {
+		if err := answer.wait(t.Context(), Config{Timeout: NoTimeout, Interval: time.Minute}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -326,7 +325,7 @@ func TestContext(t *testing.T) {
 			time.AfterFunc(1500*time.Millisecond, func() { cancel(reason) })
 			start := time.Now()
 			for _, answer := range []script{refused, unready, hang} {
-				if err := answer.wait(t, ctx, Config{}); !errors.Is(err, reason) {
+				if err := answer.wait(ctx, Config{}); !errors.Is(err, reason) {
 					t.Errorf("got %v, want the context's cause", err)
 				}
 			}
@@ -340,7 +339,7 @@ func TestContext(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			var timedOut *TimeoutError
-			if err := script(refused).wait(t, ctx, Config{}); !errors.As(err, &timedOut) || timedOut.Elapsed != time.Second {
+			if err := script(refused).wait(ctx, Config{}); !errors.As(err, &timedOut) || timedOut.Elapsed != time.Second {
 				t.Errorf("got %v, want a timeout after 1s", err)
 			}
 		})
@@ -359,7 +358,7 @@ func TestConfigThatCanNeverWork(t *testing.T) {
 		{Config{Interval: time.Millisecond}, "Config.Interval: 1ms: must be at least 10ms"},
 		{Config{Interval: -time.Second}, "Config.Interval: -1s: must be at least 10ms"},
 	} {
-		test.cfg.OnAttempt = func(a Attempt) { t.Errorf("%s: there was an attempt", test.want) }
+		test.cfg.OnAttempt = func(Attempt) { t.Errorf("%s: there was an attempt", test.want) }
 		if err := Wait(t.Context(), test.cfg); err == nil || !strings.HasSuffix(err.Error(), test.want) {
 			t.Errorf("got %v, want %s", err, test.want)
 		}

@@ -70,6 +70,10 @@ func answering(t *testing.T, answer string, keep bool) *server {
 	})
 }
 
+// readRequest must come before the end of a connection: one that is closed with
+// something unread in it is reset.
+func readRequest(conn net.Conn) { _, _ = http.ReadRequest(bufio.NewReader(conn)) }
+
 func (s *server) url() string { return "http://" + s.Addr().String() + "/healthz/ready" }
 
 func (s *server) port() int { return s.Addr().(*net.TCPAddr).Port }
@@ -175,6 +179,7 @@ func TestRequestTimeout(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, s *server) {
+				readRequest(conn)
 				if s.connections.Load() > 1 {
 					_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\n")
 					return
@@ -197,6 +202,7 @@ func TestRequestTimeout(t *testing.T) {
 // The body counts neither for readiness nor for the request timeout.
 func TestBodyIsNotAwaited(t *testing.T) {
 	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) {
+		readRequest(conn)
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\n")
 		_, _ = io.Copy(io.Discard, conn)
 	})
@@ -221,7 +227,10 @@ func TestConnectionIsKept(t *testing.T) {
 
 func TestLocalhost(t *testing.T) {
 	const ready = "HTTP/1.1 200 OK\r\n\r\n"
-	answer := func(conn net.Conn, _ *server) { _, _ = io.WriteString(conn, ready) }
+	answer := func(conn net.Conn, _ *server) {
+		readRequest(conn)
+		_, _ = io.WriteString(conn, ready)
+	}
 	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0"} {
 		for _, name := range []string{"localhost", "LOCALHOST", "localhost."} {
 			t.Run(name+" on "+network, func(t *testing.T) {

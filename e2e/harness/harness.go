@@ -88,7 +88,7 @@ type Process struct {
 	*exec.Cmd
 	t              testing.TB
 	stdout, stderr output
-	read           chan struct{} // closed when ReadFrom has read all, or nil
+	read           chan struct{} // closed when Capture has read all, or nil
 }
 
 // Start starts cmd, and kills it when the test ends. Stdout and stderr are
@@ -121,8 +121,8 @@ func (p *Process) Stdout() string { return p.stdout.String() }
 // Stderr is what was written so far.
 func (p *Process) Stderr() string { return p.stderr.String() }
 
-// ReadFrom takes what comes from r, a terminal's other end, as the stdout.
-func (p *Process) ReadFrom(r io.Reader) {
+// Capture takes what comes from r, a terminal's other end, as the stdout.
+func (p *Process) Capture(r io.Reader) {
 	p.read = make(chan struct{})
 	go func() {
 		defer close(p.read)
