@@ -5,13 +5,14 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # endpoint never needs it, and it would cost 0.4 MB), no symbols.
 TAGS    := nethttpomithttp2
 LDFLAGS := -s -w -X main.version=$(VERSION:v%=%)
-BUILD   := CGO_ENABLED=0 go build -trimpath -tags $(TAGS)
+BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS)
 MAX_SIZE := 8500000
 
 GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
 GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
 
-.PHONY: help build test demo e2e lint tools bench clean
+.PHONY: help build test e2e demo lint tools vuln bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -40,6 +41,10 @@ lint: tools ## gofmt, go vet, golangci-lint
 tools:
 	@$(GOLANGCI_LINT) version 2>/dev/null | grep -q 'version $(GOLANGCI_LINT_VERSION:v%=%) ' || \
 	 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+vuln: ## look for known vulnerabilities, in an unstripped twin: -s blinds govulncheck
+	$(BUILD) -o bin/envoy-wait-unstripped .
+	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) -mode binary bin/envoy-wait-unstripped
 
 bench: build ## measure start-up and lag, beside what else people use
 	@go run ./e2e/bench -binary bin/envoy-wait
