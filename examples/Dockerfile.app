@@ -1,0 +1,17 @@
+# An app's image with envoy-wait as its entrypoint. In this directory:
+#
+#   docker build -f Dockerfile.app -t registry.example.com/shop:1.0 .
+
+# From make image, or your registry's copy of it.
+FROM envoy-wait AS envoy-wait
+
+# Stands for whatever builds your app.
+FROM golang:1.26.8-bookworm AS build
+COPY app/main.go .
+RUN CGO_ENABLED=0 go build -o /app main.go
+
+FROM debian:12-slim
+COPY --from=envoy-wait /envoy-wait /usr/local/bin/
+COPY --from=build /app /usr/local/bin/
+USER 1000:1000
+ENTRYPOINT ["envoy-wait", "--", "app"]
