@@ -16,6 +16,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/exec"
@@ -39,6 +40,9 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	// Before all else: a signal that is not caught yet is dropped by the kernel
 	// where this process is PID 1.
 	signals := exec.Catch()
+	// This process sleeps nearly all the time. More than one processor would
+	// only have threads look for work of one another at each waking.
+	runtime.GOMAXPROCS(1)
 	// net/http reports some oddities of an endpoint to the standard logger: what
 	// matters of them is in our own lines.
 	log.SetOutput(io.Discard)
@@ -98,14 +102,17 @@ func wait(s *settings, signals *exec.Signals, report *report) error {
 	done := make(chan error, 1)
 	go func() { done <- probe.Wait(ctx, s.probeConfig(report.attempt)) }()
 
+	arrivals := signals.Arrivals()
 	heartbeat := time.NewTicker(heartbeatInterval)
 	defer heartbeat.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err
-		case sig := <-signals.C:
-			return exec.NewSignalError(sig)
+		case <-arrivals:
+			if err := signals.Next(); err != nil {
+				return err
+			}
 		case <-heartbeat.C:
 			report.heartbeat()
 		}

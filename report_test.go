@@ -257,7 +257,7 @@ func TestReportOfASignal(t *testing.T) {
 	got := reporting(t, []string{"app"}, func(r *report) {
 		r.attempt(refused(1))
 		time.Sleep(3200 * time.Millisecond)
-		r.end(exec.NewSignalError(syscall.SIGTERM), 143)
+		r.end(&exec.SignalError{Signal: syscall.SIGTERM}, 143)
 	})
 	wants(t, got[1:], map[string]any{"severity": "WARNING", "message": `SIGTERM after 3.2s, "app" not started`,
 		"exit_status": 143.0, "error": "connection refused"})

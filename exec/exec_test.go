@@ -1,3 +1,5 @@
+//go:build linux
+
 package exec
 
 import (
@@ -7,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // files makes a directory with the files and their modes, and returns its path.
@@ -102,7 +106,7 @@ func TestBecomeFails(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := Become(path, []string{"app"}, nil, &Signals{})
+			err := Become(path, []string{"app"}, nil, Catch())
 			var e *Error
 			if !errors.As(err, &e) || !strings.Contains(err.Error(), test.want) || e.NotFound != test.notFound {
 				t.Errorf("got %v, want %s, not found %v", err, test.want, test.notFound)
@@ -114,15 +118,27 @@ func TestBecomeFails(t *testing.T) {
 	}
 }
 
-// handOver changes the process for good, so what it does with real signals is
-// shown by e2e; here, that one which came before is not lost.
+// One that came before the hand-over is not lost; what happens to those that come
+// after it is shown by e2e.
 func TestSignalBeforeHandOver(t *testing.T) {
-	s := &Signals{C: make(chan os.Signal, 1)}
-	s.C <- syscall.SIGUSR1
-	err := Become("/nonexistent", nil, nil, s)
+	s := Catch()
+	if err := s.Next(); err != nil {
+		t.Fatalf("got %v before any signal", err)
+	}
+	arrivals := s.Arrivals()
+	for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGTERM} {
+		// To this very thread: it is taken before the call returns.
+		if err := unix.Tgkill(os.Getpid(), unix.Gettid(), sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-arrivals
 	var e *SignalError
-	if !errors.As(err, &e) || e.Signal != syscall.SIGUSR1 {
-		t.Errorf("got %v, want the signal", err)
+	if err := s.Next(); !errors.As(err, &e) || e.Signal != syscall.SIGUSR1 {
+		t.Errorf("got %v, want the first signal", err)
+	}
+	if err := Become("/nonexistent", nil, nil, s); !errors.As(err, &e) || e.Signal != syscall.SIGTERM {
+		t.Errorf("got %v, want the second signal", err)
 	}
 }
 

@@ -2,7 +2,6 @@ package exec
 
 import (
 	"fmt"
-	"os"
 	"os/signal"
 	"runtime"
 	"syscall"
@@ -10,21 +9,14 @@ import (
 
 // Signals catches the signals that end a wait. They must be caught: the kernel
 // drops a signal sent to PID 1 that has no handler (pid_namespaces(7)), and Go
-// would die of SIGQUIT with a dump of its goroutines.
+// would die of SIGQUIT with a dump of its goroutines. There is one for a process.
 type Signals struct {
-	// C receives the signals. Read one and end, or hand over by Become.
-	C      chan os.Signal
-	caught []os.Signal
+	source source
 }
 
 // SignalError says that a signal came before the command was started.
 type SignalError struct {
 	Signal syscall.Signal
-}
-
-// NewSignalError is for a signal read from Signals.C.
-func NewSignalError(sig os.Signal) *SignalError {
-	return &SignalError{Signal: sig.(syscall.Signal)}
 }
 
 func (e *SignalError) Error() string { return SignalName(e.Signal) + ", command not started" }
@@ -35,38 +27,41 @@ func (e *SignalError) Error() string { return SignalName(e.Signal) + ", command 
 // any other thread that has just taken one, execve would kill the handler in its
 // first instructions, and the signal would be lost.
 //
-// INT and HUP
-// that are ignored (nohup, a background job of a shell without job control) stay
-// so. SIGPIPE is caught and thrown away: otherwise Go ends the program when it
-// writes to a stderr whose reader is gone.
+// INT and HUP that are ignored (nohup, a background job of a shell without job
+// control) stay so.
 func Catch() *Signals {
 	runtime.LockOSThread()
-	s := &Signals{C: make(chan os.Signal, 1)}
+	var caught []syscall.Signal
 	for _, sig := range append(endSignals(), terminalSignals()...) {
 		if !signal.Ignored(sig) {
-			s.caught = append(s.caught, sig)
+			caught = append(caught, sig)
 		}
 	}
-	signal.Notify(s.C, s.caught...)
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	return s
+	return &Signals{source: catch(caught)}
 }
 
-// handOver ends the catching. A signal that came before it is returned as a
+// Arrivals returns a channel that receives when Next may have a signal.
+func (s *Signals) Arrivals() <-chan struct{} {
+	c := make(chan struct{})
+	go s.source.notify(c)
+	return c
+}
+
+// Next returns the signal that came first and was not returned yet, as a
+// *SignalError, or nil if there is none. It never waits.
+func (s *Signals) Next() error {
+	if sig, ok := s.source.next(); ok {
+		return &SignalError{Signal: sig}
+	}
+	return nil
+}
+
+// handOver ends the catching. A signal that came before is returned as a
 // *SignalError; one that comes from now on ends the process at once, with 128+n
 // where the platform allows it, until execve gives it to the command.
 func (s *Signals) handOver() error {
-	for _, sig := range s.caught {
-		exitOn(sig.(syscall.Signal))
-	}
-	// Stop waits until what Go's own handlers have taken is in the channel.
-	signal.Stop(s.C)
-	select {
-	case sig := <-s.C:
-		return NewSignalError(sig)
-	default:
-		return nil
-	}
+	s.source.handOver()
+	return s.Next()
 }
 
 // SignalName returns "SIGTERM" and the like.

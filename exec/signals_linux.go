@@ -1,9 +1,7 @@
 package exec
 
 import (
-	"os"
 	"syscall"
-	"unsafe"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
@@ -43,24 +41,3 @@ func signalName(sig syscall.Signal) string {
 	}
 	return unix.SignalName(sig)
 }
-
-// kernelSigaction is struct sigaction as rt_sigaction(2) takes it on amd64 and
-// arm64; all zero it is SIG_DFL on every architecture.
-type kernelSigaction struct {
-	handler  uintptr
-	flags    uint64
-	restorer uintptr
-	mask     uint64
-	_        [2]uint64 // room for the larger layouts of other architectures
-}
-
-// exitOn sets the disposition that a signal has from the hand-over to execve,
-// which resets it. Go's own handlers would take the signal and lose it. os/signal
-// has no way to set another, so this is the system call itself.
-func exitOn(sig syscall.Signal) {
-	action := exitAction()
-	const sizeofMask = 8
-	_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&action)), 0, sizeofMask, 0, 0)
-}
-
-var _ os.Signal = sigrtmin3

@@ -3,7 +3,6 @@
 package exec
 
 import (
-	"os/signal"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +19,3 @@ func endSignals() []syscall.Signal {
 func terminalSignals() []syscall.Signal { return nil }
 
 func signalName(sig syscall.Signal) string { return unix.SignalName(sig) }
-
-// exitOn gives the signal back its default, which ends the process.
-func exitOn(sig syscall.Signal) { signal.Reset(sig) }

@@ -1,0 +1,37 @@
+#include "textflag.h"
+
+// The kernel calls with the signal's number in R0, and the restorer in the link
+// register.
+TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
+	SUB   $16, RSP
+	MOVD  R0, (RSP) // its first byte is what is written
+	MOVW  ·pipeFD(SB), R0
+	MOVD  RSP, R1
+	MOVD  $1, R2
+	MOVD  $64, R8 // write
+	SVC
+	DMB   $0xB // ISH: nothing moves across
+	MOVWU ·handedOver(SB), R1
+	CBNZ  R1, exit
+	ADD   $16, RSP
+	RET
+
+exit:
+	MOVD (RSP), R0
+	ADD  $128, R0
+	MOVD $94, R8 // exit_group
+	SVC
+	BRK
+
+TEXT restorer<>(SB), NOSPLIT|NOFRAME, $0
+	MOVD $139, R8 // rt_sigreturn
+	SVC
+	BRK
+
+// func handlers() (handler, restorer uintptr)
+TEXT ·handlers(SB), NOSPLIT, $0-16
+	MOVD $handler<>(SB), R0
+	MOVD R0, handler+0(FP)
+	MOVD $restorer<>(SB), R0
+	MOVD R0, restorer+8(FP)
+	RET
