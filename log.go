@@ -1,12 +1,16 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"maps"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/rs/zerolog"
+	"golang.org/x/sys/unix"
 )
 
 // flushLimit is how long the log may delay the start of the app.
@@ -65,9 +69,41 @@ func onlyMessage(event map[string]any) error {
 	return nil
 }
 
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(interface{ Fd() uintptr })
-	return ok && isatty.IsTerminal(f.Fd())
+func isTerminal(w io.Writer) (terminal bool) {
+	if conn := descriptor(w); conn != nil {
+		_ = conn.Control(func(fd uintptr) { terminal = isatty.IsTerminal(fd) })
+	}
+	return terminal
+}
+
+// descriptor returns that of a file, else nil. It is used as it is: the method
+// Fd may set it to blocking, for all who share it, and Write ends the program
+// where the reader of stderr is gone (SIGPIPE in os/signal's documentation).
+func descriptor(w io.Writer) syscall.RawConn {
+	if file, ok := w.(*os.File); ok {
+		if conn, err := file.SyscallConn(); err == nil {
+			return conn
+		}
+	}
+	return nil
+}
+
+// rawWriter is a file's Write without what os.File adds for stderr.
+type rawWriter struct{ conn syscall.RawConn }
+
+func (w rawWriter) Write(p []byte) (written int, err error) {
+	errConn := w.conn.Write(func(fd uintptr) bool {
+		for err = nil; written < len(p) && err == nil; {
+			var n int
+			n, err = unix.Write(int(fd), p[written:])
+			written += max(0, n)
+			if errors.Is(err, unix.EINTR) {
+				err = nil
+			}
+		}
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	return written, errors.Join(err, errConn)
 }
 
 // lines is a writer that never blocks; what does not get out is lost. A stderr
@@ -81,6 +117,9 @@ type line struct {
 }
 
 func newLines(w io.Writer) lines {
+	if conn := descriptor(w); conn != nil {
+		w = rawWriter{conn}
+	}
 	l := lines{queue: make(chan line, 64)}
 	go func() {
 		for next := range l.queue {

@@ -155,15 +155,20 @@ func pipe(t *testing.T) (r, w *os.File) {
 }
 
 // The descriptors that are inherited keep their mode: they are shared.
-func TestStderrStaysBlocking(t *testing.T) {
-	_, w := pipe(t)
-	fd := int(w.Fd()) // blocking from here on
-	cmd := envoyWait(t, "--url", readyURL(t), "--", "true")
-	cmd.Stderr = w
-	harness.Start(t, cmd).Result()
-	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
-	if errno != 0 || flags&syscall.O_NONBLOCK != 0 {
-		t.Errorf("flags %#x, %v", flags, errno)
+func TestStderrKeepsItsMode(t *testing.T) {
+	for _, want := range []int{0, syscall.O_NONBLOCK} {
+		_, w := pipe(t)
+		fd := int(w.Fd()) // blocking from here on
+		if err := syscall.SetNonblock(fd, want != 0); err != nil {
+			t.Fatal(err)
+		}
+		cmd := envoyWait(t, "--url", readyURL(t), "--", "true")
+		cmd.Stderr = w
+		harness.Start(t, cmd).Result()
+		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
+		if errno != 0 || flags&syscall.O_NONBLOCK != uintptr(want) {
+			t.Errorf("flags %#x, %v, want %#x", flags, errno, want)
+		}
 	}
 }
 
