@@ -32,16 +32,17 @@ func ValidateURL(raw string) error {
 	return nil
 }
 
-// Redact returns raw with everything between "//" and "@" replaced, for log
-// lines. It works on URLs that do not parse as well.
+// Redact returns raw with everything between its scheme and the last "@"
+// replaced, for log lines. It works on URLs that do not parse and on lists as
+// well, and rather hides too much.
 func Redact(raw string) string {
 	at := strings.LastIndexByte(raw, '@')
 	if at < 0 {
 		return raw
 	}
 	start := 0
-	if i := strings.Index(raw[:at], "//"); i >= 0 {
-		start = i + len("//")
+	if scheme, _, ok := strings.Cut(raw[:at], "://"); ok && !strings.ContainsAny(scheme, ":/,") {
+		start = len(scheme) + len("://")
 	}
 	return raw[:start] + "xxxxx" + raw[at:]
 }

@@ -50,6 +50,9 @@ func TestRedact(t *testing.T) {
 		"http://u:p@p@h/":          "http://xxxxx@h/",
 		"http://u:p@h:bad port/":   "http://xxxxx@h:bad port/",
 		"u:p@h":                    "xxxxx@h",
+		"u:p//w@h":                 "xxxxx@h",
+		"u:p@h,http://v:q@b/":      "xxxxx@b/",
+		"http://a,http://v:q@b/":   "http://xxxxx@b/",
 		"http://u:p@a,http://v@b/": "http://xxxxx@b/",
 	} {
 		if got := Redact(raw); got != want {
