@@ -6,6 +6,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,33 +23,54 @@ const (
 // attemptTransport bounds each attempt from connecting to the end of the
 // headers, and what is read of the body after that. http.Client.Timeout would
 // count the body as part of the attempt.
+//
+// It connects by itself, before http.Transport comes into play: there a
+// goroutine and four switches between goroutines go with each connection, and
+// most attempts are refused ones.
 type attemptTransport struct {
-	*http.Transport
+	http    *http.Transport
+	dialer  loopbackDialer
 	timeout time.Duration
+
+	mu    sync.Mutex // http.Transport asks for connections in goroutines of its own
+	last  *connection
+	taken bool // http.Transport has the last one
 }
 
-func newTransport(timeout time.Duration) attemptTransport {
+// connection knows when it is closed, by us or by http.Transport.
+type connection struct {
+	net.Conn
+	closed atomic.Bool
+}
+
+func (c *connection) Close() error {
+	c.closed.Store(true)
+	return c.Conn.Close()
+}
+
+func newTransport(timeout time.Duration) *attemptTransport {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
-	dialer := loopbackDialer{net.Dialer{KeepAlive: -1}, timeout / 2}
-	return attemptTransport{
-		Transport: &http.Transport{
-			Proxy:                  nil, // a sidecar is never behind one
-			DialContext:            dialer.dial,
-			Protocols:              http1,
-			MaxIdleConns:           1,
-			DisableCompression:     true, // or a body would be inflated
-			MaxResponseHeaderBytes: maxHeaderBytes,
-		},
+	t := &attemptTransport{
+		dialer:  loopbackDialer{net.Dialer{KeepAlive: -1}, timeout / 2},
 		timeout: timeout,
 	}
+	t.http = &http.Transport{
+		Proxy:                  nil, // a sidecar is never behind one
+		DialContext:            t.connection,
+		Protocols:              http1,
+		MaxIdleConns:           1,
+		DisableCompression:     true, // or a body would be inflated
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
+	return t
 }
 
 // RoundTrip fails with errNoAnswer when the time for one attempt is over.
-func (t attemptTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *attemptTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(t.timeout, func() { cancel(errNoAnswer) })
-	resp, err := t.Transport.RoundTrip(req.WithContext(ctx))
+	resp, err := t.exchange(req.WithContext(ctx))
 	if err != nil {
 		timer.Stop()
 		if errors.Is(context.Cause(ctx), errNoAnswer) {
@@ -58,6 +82,56 @@ func (t attemptTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	timer.Reset(drainTimeout)
 	resp.Body = &attemptBody{ReadCloser: resp.Body, end: func() { timer.Stop(); cancel(nil) }}
 	return resp, nil
+}
+
+func (t *attemptTransport) exchange(req *http.Request) (*http.Response, error) {
+	t.mu.Lock()
+	connected := t.last != nil && !t.last.closed.Load()
+	t.mu.Unlock()
+	if !connected {
+		conn, err := t.dialer.dial(req.Context(), "tcp", address(req.URL))
+		if err != nil {
+			return nil, err
+		}
+		t.mu.Lock()
+		t.last, t.taken = &connection{Conn: conn}, false
+		t.mu.Unlock()
+	}
+	return t.http.RoundTrip(req)
+}
+
+// connection gives http.Transport the connection that was made for it. A second
+// one is wanted where the one that it had kept turned out to be dead.
+func (t *attemptTransport) connection(ctx context.Context, network, addr string) (net.Conn, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last == nil || t.taken {
+		conn, err := t.dialer.dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		t.last = &connection{Conn: conn}
+	}
+	t.taken = true
+	return t.last, nil
+}
+
+// CloseIdleConnections leaves no connection open.
+func (t *attemptTransport) CloseIdleConnections() {
+	t.http.CloseIdleConnections()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.last != nil && !t.taken {
+		_ = t.last.Close()
+	}
+}
+
+func address(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // attemptBody frees what its attempt holds when it is closed.
