@@ -163,8 +163,15 @@ func TestStderrKeepsItsMode(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd := envoyWait(t, "--url", readyURL(t), "--", "true")
-		cmd.Stderr = w
-		harness.Start(t, cmd).Result()
+		// Not by os/exec, which makes a descriptor blocking.
+		pid, err := syscall.ForkExec(cmd.Path, cmd.Args, &syscall.ProcAttr{Env: cmd.Env, Files: []uintptr{0, 1, uintptr(fd)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil || status != 0 {
+			t.Errorf("%v, status %#x", err, status)
+		}
 		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFL, 0)
 		if errno != 0 || flags&syscall.O_NONBLOCK != uintptr(want) {
 			t.Errorf("flags %#x, %v, want %#x", flags, errno, want)
