@@ -76,9 +76,9 @@ func isTerminal(w io.Writer) (terminal bool) {
 	return terminal
 }
 
-// descriptor returns that of a file, else nil. It is used as it is: the method
-// Fd may set it to blocking, for all who share it, and Write ends the program
-// where the reader of stderr is gone (SIGPIPE in os/signal's documentation).
+// descriptor returns that of a file, else nil. It is used as it is, since a
+// file's Write ends the program where the reader of stderr is gone (SIGPIPE in
+// os/signal's documentation).
 func descriptor(w io.Writer) syscall.RawConn {
 	if file, ok := w.(*os.File); ok {
 		if conn, err := file.SyscallConn(); err == nil {
@@ -88,7 +88,7 @@ func descriptor(w io.Writer) syscall.RawConn {
 	return nil
 }
 
-// rawWriter is a file's Write without what os.File adds for stderr.
+// rawWriter is a file's Write without that.
 type rawWriter struct{ conn syscall.RawConn }
 
 func (w rawWriter) Write(p []byte) (written int, err error) {
