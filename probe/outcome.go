@@ -16,11 +16,13 @@ import (
 type Outcome uint8
 
 const (
-	// Ready is status 200 with complete headers.
+	// Ready is an accepted status with complete headers, a connection that was
+	// accepted (tcp), a file with something in it (file).
 	Ready Outcome = iota + 1
 	// Unready is any other status.
 	Unready
-	// Refused is a connection refused: nothing listens there.
+	// Refused is a connection refused, or a socket or file that is missing or
+	// empty: nothing is there.
 	Refused
 	// NoAnswer is a connection or a request that RequestTimeout cut off.
 	NoAnswer
@@ -33,22 +35,23 @@ const (
 // errNoAnswer is the cause of every NoAnswer, wherever the time went.
 var errNoAnswer = errors.New("no answer in time")
 
-// classify sorts the outcome of one HTTP attempt. Its error is the cause alone,
+// classify sorts the outcome of one attempt. Its error is the cause alone,
 // without URL, addresses and ephemeral port, so that equal causes read alike.
-func classify(resp *http.Response, err error) (Outcome, error) {
+func classify(resp *http.Response, err error, accepts func(status int) bool) (Outcome, error) {
 	if err == nil {
-		if resp.StatusCode == http.StatusOK {
+		if accepts(resp.StatusCode) {
 			return Ready, nil
 		}
 		return Unready, nil
+	}
+	if cause := nothingThere(err); cause != nil {
+		return Refused, cause
 	}
 
 	var errno syscall.Errno
 	var timeout net.Error
 	var dns *net.DNSError
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return Refused, syscall.ECONNREFUSED
 	case errors.As(err, &dns):
 		return Failed, errors.New("looking up the host: " + dns.Err)
 	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded),

@@ -7,8 +7,9 @@
 //
 // What is retried: everything. A refused connection, a reset, an EOF, a
 // malformed answer, a hang, a TLS error, a redirect (never followed), any
-// status but 200: the sidecar is simply not ready yet. Only a [Config] that can
-// never work is an error, and that before the first attempt.
+// status but 200 (or those of Config.Accepts): the sidecar is simply not ready
+// yet. Only a [Config] that can never work is an error, and that before the
+// first attempt.
 //
 // Who owns the deadline: Wait, by Config.Timeout, and the caller, by ctx,
 // whichever ends first. It holds under every fault of the endpoint. Time is
@@ -49,9 +50,17 @@ const (
 // Config says what to wait for and how long. The zero value waits up to a
 // minute for Istio's agent.
 type Config struct {
-	// URLs are the endpoints, http or https; every one must be ready. Each is
-	// polled until its first 200, then no more. Empty means DefaultURL.
+	// URLs are the endpoints; every one must be ready. Each is polled until it
+	// is, then no more. Empty means DefaultURL. The forms, and what is ready:
+	//
+	//	http://host:port/path       an accepted status; https likewise
+	//	unix:///path/to/socket:/ready    the same over a Unix socket
+	//	tcp://host:port             the connection is accepted
+	//	file:///path                a file that is there and not empty
 	URLs []string
+
+	// Accepts says which HTTP status is ready. Nil means 200 alone.
+	Accepts func(status int) bool
 
 	// Timeout bounds the whole wait. Zero means DefaultTimeout, a negative
 	// value (NoTimeout) no bound but the context's.
@@ -66,6 +75,16 @@ type Config struct {
 	// MinInterval. Zero means DefaultInterval.
 	Interval time.Duration
 
+	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is
+	// true at the first attempt after so much time, if by then every attempt at
+	// every URL was Refused: there is no sidecar. Anything else that was seen,
+	// even a 503, makes it no longer apply.
+	AbsentAfter time.Duration
+
+	// Once makes one attempt at each URL, and no wait: what is not ready then is
+	// a *TimeoutError.
+	Once bool
+
 	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
 	UserAgent string
 
@@ -73,6 +92,9 @@ type Config struct {
 	// that poll but never from two at once. It delays the next attempt for as
 	// long as it runs. It is not called once Wait has returned.
 	OnAttempt func(Attempt)
+
+	// transport makes the attempts at an endpoint; tests have others.
+	transport func(endpoint) http.RoundTripper
 }
 
 // Attempt is what one attempt at one URL found.
@@ -85,7 +107,8 @@ type Attempt struct {
 	Elapsed time.Duration
 	// Outcome says how the attempt ended.
 	Outcome Outcome
-	// Status is the HTTP status where Outcome is Ready or Unready, else 0.
+	// Status is the HTTP status where Outcome is Ready or Unready, else 0. It is
+	// 0 too for what has none, tcp and file.
 	Status int
 	// Err is the cause where there is no HTTP status, else nil.
 	Err error
@@ -100,15 +123,20 @@ func (a Attempt) Cause() string {
 		return a.Err.Error()
 	case a.Status != 0:
 		return fmt.Sprintf("status %d", a.Status)
+	case a.Outcome == Ready:
+		return "ready"
 	default:
 		return "no attempt yet"
 	}
 }
 
 // TimeoutError is what Wait returns when a deadline, Config.Timeout or that of
-// the context, passed before every endpoint was ready. It wraps
-// context.DeadlineExceeded and the last causes.
+// the context, passed before every endpoint was ready, or Config.AbsentAfter or
+// Config.Once ended the wait. It wraps context.DeadlineExceeded and the last
+// causes.
 type TimeoutError struct {
+	// Absent is true where Config.AbsentAfter ended the wait.
+	Absent bool
 	// Elapsed is how long the wait took.
 	Elapsed time.Duration
 	// Attempts counts all attempts, at all URLs.
@@ -139,18 +167,15 @@ func (e *TimeoutError) Unwrap() []error {
 	return errs
 }
 
-// Wait returns nil once every endpoint has answered 200. Otherwise it returns a
+// errAbsent ends a wait by Config.AbsentAfter.
+var errAbsent = errors.New("refused all along")
+
+// Wait returns nil once every endpoint was ready. Otherwise it returns a
 // *TimeoutError when a deadline passed, the context's cause when ctx was
 // cancelled, or, before any attempt, an error that says what is wrong with cfg.
-// All its goroutines have ended by then.
+// All its goroutines have ended by then, but for one that looks for a file on a
+// file system that hangs.
 func Wait(ctx context.Context, cfg Config) error {
-	return wait(ctx, cfg, func(requestTimeout time.Duration) http.RoundTripper {
-		return newTransport(requestTimeout)
-	})
-}
-
-// wait is Wait over any transport; each target gets its own.
-func wait(ctx context.Context, cfg Config, transport func(requestTimeout time.Duration) http.RoundTripper) error {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return err
@@ -161,17 +186,20 @@ func wait(ctx context.Context, cfg Config, transport func(requestTimeout time.Du
 		ctx, cancel = context.WithDeadline(ctx, start.Add(cfg.Timeout))
 		defer cancel()
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 
+	shared := &shared{absent: func() { cancel(errAbsent) }}
+	shared.unseen.Store(int32(len(cfg.URLs)))
 	targets := make([]*target, len(cfg.URLs))
-	var reporting sync.Mutex
-	var polls sync.WaitGroup
 	for i, url := range cfg.URLs {
-		t, err := newTarget(ctx, url, start, cfg, transport(cfg.RequestTimeout), &reporting)
+		t, err := newTarget(ctx, url, start, cfg, shared)
 		if err != nil {
-			return fmt.Errorf("probe: Config.URLs: %q: not a valid URL", Redact(url))
+			return fmt.Errorf("probe: Config.URLs: %q: %w", Redact(url), err)
 		}
 		targets[i] = t
 	}
+	var polls sync.WaitGroup
 	for _, t := range targets {
 		polls.Go(t.poll)
 	}
@@ -184,13 +212,17 @@ func wait(ctx context.Context, cfg Config, transport func(requestTimeout time.Du
 			timeout.Pending = append(timeout.Pending, t.last)
 		}
 	}
+	cause := context.Cause(ctx)
+	timeout.Absent = errors.Is(cause, errAbsent)
 	switch {
 	case len(timeout.Pending) == 0:
 		return nil
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case timeout.Absent, errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return timeout
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return cause
+	case cfg.Once:
+		return timeout
 	default:
 		// No path leads here, and none must ever lead from here to "ready".
 		return fmt.Errorf("probe: gave up early: %w", timeout)
@@ -213,23 +245,27 @@ func (c Config) withDefaults() Config {
 	if c.UserAgent == "" {
 		c.UserAgent = "envoy-wait"
 	}
+	if c.Accepts == nil {
+		c.Accepts = only200
+	}
 	if c.OnAttempt == nil {
 		c.OnAttempt = func(Attempt) {}
+	}
+	if c.transport == nil {
+		c.transport = func(e endpoint) http.RoundTripper { return e.transport(c.RequestTimeout) }
 	}
 	return c
 }
 
 func (c Config) validate() error {
-	for _, url := range c.URLs {
-		if err := ValidateURL(url); err != nil {
-			return fmt.Errorf("probe: Config.URLs: %q: %w", Redact(url), err)
-		}
-	}
 	if c.RequestTimeout < 0 {
 		return fmt.Errorf("probe: Config.RequestTimeout: %v: must be positive", c.RequestTimeout)
 	}
 	if c.Interval < MinInterval {
 		return fmt.Errorf("probe: Config.Interval: %v: must be at least %v", c.Interval, MinInterval)
+	}
+	if c.AbsentAfter < 0 {
+		return fmt.Errorf("probe: Config.AbsentAfter: %v: must not be negative", c.AbsentAfter)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type script func(elapsed time.Duration, req *http.Request) (status int, err erro
 
 func (s script) wait(ctx context.Context, cfg Config) error {
 	start := time.Now()
-	return wait(ctx, cfg, func(time.Duration) http.RoundTripper {
+	cfg.transport = func(endpoint) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if req.Context().Err() != nil {
 				return nil, req.Context().Err()
@@ -32,7 +32,8 @@ func (s script) wait(ctx context.Context, cfg Config) error {
 			}
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 		})
-	})
+	}
+	return Wait(ctx, cfg)
 }
 
 type roundTripFunc func(*http.Request) (*http.Response, error)
@@ -191,7 +192,7 @@ func TestEverythingIsRetried(t *testing.T) {
 func TestRetryAfterIsNotObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := wait(t.Context(), Config{}, func(time.Duration) http.RoundTripper {
+		err := Wait(t.Context(), Config{transport: func(endpoint) http.RoundTripper {
 			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 				resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
 				if time.Since(start) >= 2*time.Second {
@@ -199,7 +200,7 @@ func TestRetryAfterIsNotObeyed(t *testing.T) {
 				}
 				return resp, nil
 			})
-		})
+		}})
 		if err != nil || time.Since(start) > 3*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
@@ -351,16 +352,95 @@ func TestConfigThatCanNeverWork(t *testing.T) {
 		cfg  Config
 		want string
 	}{
-		{Config{URLs: []string{DefaultURL, "localhost:15020"}}, `Config.URLs: "localhost:15020": the scheme must be http or https`},
-		{Config{URLs: []string{""}}, `Config.URLs: "": the scheme must be http or https`},
+		{Config{URLs: []string{DefaultURL, "localhost:15020"}}, `Config.URLs: "localhost:15020": the scheme must be http, https, tcp, unix or file`},
+		{Config{URLs: []string{""}}, `Config.URLs: "": the scheme must be http, https, tcp, unix or file`},
 		{Config{URLs: []string{"http://u:secret@h:x/"}}, `Config.URLs: "http://xxxxx@h:x/": not a valid URL`},
 		{Config{RequestTimeout: -1}, "Config.RequestTimeout: -1ns: must be positive"},
 		{Config{Interval: time.Millisecond}, "Config.Interval: 1ms: must be at least 10ms"},
 		{Config{Interval: -time.Second}, "Config.Interval: -1s: must be at least 10ms"},
+		{Config{AbsentAfter: -time.Second}, "Config.AbsentAfter: -1s: must not be negative"},
 	} {
 		test.cfg.OnAttempt = func(Attempt) { t.Errorf("%s: there was an attempt", test.want) }
 		if err := Wait(t.Context(), test.cfg); err == nil || !strings.HasSuffix(err.Error(), test.want) {
 			t.Errorf("got %v, want %s", err, test.want)
 		}
 	}
+}
+
+func TestAccepts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := 0
+		answer := script(func(time.Duration, *http.Request) (int, error) {
+			next++
+			return []int{200, 503, 204}[next-1], nil
+		})
+		err := answer.wait(t.Context(), Config{Accepts: func(status int) bool { return status == http.StatusNoContent }})
+		if err != nil || next != 3 {
+			t.Errorf("%v after %d attempts, want ready at the third", err, next)
+		}
+	})
+}
+
+// Refused all along means that there is no sidecar; anything else means that
+// there is one.
+func TestAbsentAfter(t *testing.T) {
+	second := func(answer script) script {
+		return func(elapsed time.Duration, req *http.Request) (int, error) {
+			if req.URL.Host == "second" && elapsed < time.Second {
+				return answer(elapsed, req)
+			}
+			return refused(elapsed, req)
+		}
+	}
+	for _, test := range []struct {
+		name   string
+		answer script
+		absent bool
+		took   time.Duration
+	}{
+		{"refused", refused, true, 5 * time.Second},
+		{"one 503", second(unready), false, time.Minute},
+		{"one that is ready", second(func(time.Duration, *http.Request) (int, error) { return 200, nil }), false, time.Minute},
+		{"one reset", second(func(time.Duration, *http.Request) (int, error) { return 0, syscall.ECONNRESET }), false, time.Minute},
+		{"one that hangs", second(hang), false, time.Minute},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				err := test.answer.wait(t.Context(), Config{
+					URLs: []string{"http://first/", "http://second/"}, AbsentAfter: 5 * time.Second,
+				})
+				var timedOut *TimeoutError
+				late := time.Since(start) - test.took
+				if !errors.As(err, &timedOut) || timedOut.Absent != test.absent || late < 0 || late > test.took/50 {
+					t.Errorf("got %+v after %v, want absent %v after %v", err, time.Since(start), test.absent, test.took)
+				}
+			})
+		})
+	}
+}
+
+func TestOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		urls := []string{"http://ready/", "http://busy/", "http://gone/"}
+		answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+			switch req.URL.Host {
+			case "ready":
+				return http.StatusOK, nil
+			case "busy":
+				return unready(elapsed, req)
+			default:
+				return refused(elapsed, req)
+			}
+		})
+		var timedOut *TimeoutError
+		err := answer.wait(t.Context(), Config{URLs: urls, Once: true})
+		if !errors.As(err, &timedOut) || timedOut.Attempts != 3 || len(timedOut.Pending) != 2 || time.Since(start) != 0 {
+			t.Errorf("got %+v after %v", err, time.Since(start))
+		}
+		if err := answer.wait(t.Context(), Config{URLs: urls[:1], Once: true}); err != nil {
+			t.Errorf("got %v, want ready", err)
+		}
+	})
 }

@@ -2,9 +2,11 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"math"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -18,27 +20,42 @@ const telling = time.Second
 // target is one endpoint and what is known of it.
 type target struct {
 	url       string
+	endpoint  endpoint
 	request   *retryablehttp.Request
 	start     time.Time
 	cfg       Config
 	transport http.RoundTripper
-	reporting *sync.Mutex // shared by all targets: OnAttempt is never called twice at once
+	shared    *shared
 
 	number int       // of the attempt under way, or the last one
 	began  time.Time // when it began
 	ended  time.Time // when its outcome was known
 	last   Attempt
+
+	reached bool // one of its attempts was not refused
+	absent  bool // all were, for Config.AbsentAfter
 }
 
-func newTarget(ctx context.Context, url string, start time.Time, cfg Config, transport http.RoundTripper, reporting *sync.Mutex) (*target, error) {
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+// shared is what all targets of one wait have in common.
+type shared struct {
+	reporting sync.Mutex   // OnAttempt is never called twice at once
+	unseen    atomic.Int32 // targets that are not known to be absent
+	absent    func()       // called when there is none of them left
+}
+
+func newTarget(ctx context.Context, url string, start time.Time, cfg Config, shared *shared) (*target, error) {
+	endpoint, err := parseURL(url)
 	if err != nil {
 		return nil, err
 	}
+	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, endpoint.request, nil)
+	if err != nil {
+		return nil, errors.New("not a valid URL")
+	}
 	req.Header.Set("User-Agent", cfg.UserAgent)
 	return &target{
-		url: url, request: req, start: start, cfg: cfg,
-		transport: transport, reporting: reporting, last: Attempt{URL: url},
+		url: url, endpoint: endpoint, request: req, start: start, cfg: cfg,
+		transport: cfg.transport(endpoint), shared: shared, last: Attempt{URL: url},
 	}, nil
 }
 
@@ -85,13 +102,16 @@ func (t *target) checkRetry(ctx context.Context, resp *http.Response, err error)
 		t.cutOff()
 		return false, ctx.Err()
 	}
-	outcome, cause := classify(resp, err)
-	status := 0
-	if resp != nil {
-		status = resp.StatusCode
+	accepts, status := only200, 0
+	if t.endpoint.isHTTP() {
+		accepts = t.cfg.Accepts
+		if resp != nil {
+			status = resp.StatusCode
+		}
 	}
+	outcome, cause := classify(resp, err, accepts)
 	t.record(outcome, status, cause)
-	return outcome != Ready, nil
+	return outcome != Ready && !t.cfg.Once, nil
 }
 
 // cutOff accounts for an attempt that the context ended before its outcome.
@@ -105,13 +125,21 @@ func (t *target) cutOff() {
 	}
 }
 
+func only200(status int) bool { return status == http.StatusOK }
+
 func (t *target) record(outcome Outcome, status int, err error) {
 	t.last = Attempt{
 		URL: t.url, Number: t.number, Elapsed: t.ended.Sub(t.start),
 		Outcome: outcome, Status: status, Err: err,
 	}
-	t.reporting.Lock()
-	defer t.reporting.Unlock()
+	t.reached = t.reached || outcome != Refused
+	if after := t.cfg.AbsentAfter; after > 0 && !t.reached && !t.absent && t.last.Elapsed >= after {
+		if t.absent = true; t.shared.unseen.Add(-1) == 0 {
+			t.shared.absent()
+		}
+	}
+	t.shared.reporting.Lock()
+	defer t.shared.reporting.Unlock()
 	t.cfg.OnAttempt(t.last)
 }
 

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +28,7 @@ const (
 // most attempts are refused ones.
 type attemptTransport struct {
 	http    *http.Transport
-	dialer  loopbackDialer
+	dial    func(ctx context.Context) (net.Conn, error)
 	timeout time.Duration
 
 	mu    sync.Mutex // http.Transport asks for connections in goroutines of its own
@@ -48,13 +47,10 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
-func newTransport(timeout time.Duration) *attemptTransport {
+func newAttemptTransport(dial func(context.Context) (net.Conn, error), timeout time.Duration) *attemptTransport {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
-	t := &attemptTransport{
-		dialer:  loopbackDialer{net.Dialer{KeepAlive: -1}, timeout / 2},
-		timeout: timeout,
-	}
+	t := &attemptTransport{dial: dial, timeout: timeout}
 	t.http = &http.Transport{
 		Proxy:                  nil, // a sidecar is never behind one
 		DialContext:            t.connection,
@@ -89,7 +85,7 @@ func (t *attemptTransport) exchange(req *http.Request) (*http.Response, error) {
 	connected := t.last != nil && !t.last.closed.Load()
 	t.mu.Unlock()
 	if !connected {
-		conn, err := t.dialer.dial(req.Context(), "tcp", address(req.URL))
+		conn, err := t.dial(req.Context())
 		if err != nil {
 			return nil, err
 		}
@@ -102,11 +98,11 @@ func (t *attemptTransport) exchange(req *http.Request) (*http.Response, error) {
 
 // connection gives http.Transport the connection that was made for it. A second
 // one is wanted where the one that it had kept turned out to be dead.
-func (t *attemptTransport) connection(ctx context.Context, network, addr string) (net.Conn, error) {
+func (t *attemptTransport) connection(ctx context.Context, _, _ string) (net.Conn, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.last == nil || t.taken {
-		conn, err := t.dialer.dial(ctx, network, addr)
+		conn, err := t.dial(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -124,14 +120,6 @@ func (t *attemptTransport) CloseIdleConnections() {
 	if t.last != nil && !t.taken {
 		_ = t.last.Close()
 	}
-}
-
-func address(u *url.URL) string {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
-	}
-	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // attemptBody frees what its attempt holds when it is closed.

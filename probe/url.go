@@ -2,34 +2,82 @@ package probe
 
 import (
 	"errors"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
 )
 
 // ValidateURL returns nil if raw can work as a readiness endpoint: an absolute
-// http or https URL with a host and, if any, a port from 1 to 65535. The error
-// says what is wrong in a few words and never repeats the URL, which may hold a
-// password.
+// URL of one of the forms that Config.URLs lists, with a port, if any, from 1 to
+// 65535. The error says what is wrong in a few words and never repeats the URL,
+// which may hold a password.
 func ValidateURL(raw string) error {
+	_, err := parseURL(raw)
+	return err
+}
+
+// endpoint is a URL taken apart.
+type endpoint struct {
+	scheme  string
+	address string // host:port, or the path of a socket or file
+	request string // the URL of an HTTP request
+}
+
+func parseURL(raw string) (endpoint, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return errors.New("not a valid URL")
+		return endpoint{}, errors.New("not a valid URL")
 	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https":
-		return errors.New("the scheme must be http or https")
-	case u.Hostname() == "":
-		return errors.New("the host is missing")
-	case strings.HasSuffix(u.Host, ":"):
-		return errors.New("the port after the colon is missing")
-	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return errors.New("the port must be from 1 to 65535")
+	e := endpoint{scheme: u.Scheme, request: raw}
+	switch u.Scheme {
+	case "http", "https":
+		e.address, err = hostPort(u, map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	case "tcp":
+		if e.address, err = hostPort(u, ""); err == nil && (strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "") {
+			err = errors.New("nothing may come after the port of tcp://host:port")
 		}
+	case "unix":
+		var path string
+		e.address, path, _ = strings.Cut(u.Path, ":")
+		u.Scheme, u.Host, u.Path, u.RawPath = "http", "localhost", path, ""
+		e.request = u.String()
+		if !strings.HasPrefix(e.address, "/") || len(e.address) < 2 || !strings.HasPrefix(path, "/") || hasHost(raw) {
+			err = errors.New("the form is unix:///path/to/socket:/ready")
+		}
+	case "file":
+		if e.address = u.Path; len(e.address) < 2 || hasHost(raw) {
+			err = errors.New("the form is file:///path/to/file")
+		}
+	default:
+		err = errors.New("the scheme must be http, https, tcp, unix or file")
 	}
-	return nil
+	return e, err
+}
+
+// hasHost reports whether there is anything between the slashes of scheme:///.
+func hasHost(raw string) bool {
+	_, rest, _ := strings.Cut(raw, ":")
+	return !strings.HasPrefix(rest, "///")
+}
+
+// hostPort returns the address to connect to.
+func hostPort(u *url.URL, defaultPort string) (string, error) {
+	port := u.Port()
+	switch {
+	case u.Hostname() == "":
+		return "", errors.New("the host is missing")
+	case strings.HasSuffix(u.Host, ":"):
+		return "", errors.New("the port after the colon is missing")
+	case port == "" && defaultPort == "":
+		return "", errors.New("the port is missing")
+	case port == "":
+		port = defaultPort
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return "", errors.New("the port must be from 1 to 65535")
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
 // Redact returns raw with everything between its scheme and the last "@"

@@ -3,7 +3,10 @@ package probe
 import "testing"
 
 func TestValidateURL(t *testing.T) {
-	const scheme = "the scheme must be http or https"
+	const nothingAfter = "nothing may come after the port of tcp://host:port"
+	const unix = "the form is unix:///path/to/socket:/ready"
+	const file = "the form is file:///path/to/file"
+	const scheme = "the scheme must be http, https, tcp, unix or file"
 	for raw, want := range map[string]string{
 		DefaultURL:                   "",
 		"https://[::1]:15021":        "",
@@ -30,6 +33,26 @@ func TestValidateURL(t *testing.T) {
 		"http://h/%zz":               "not a valid URL",
 		"http://user:secret@h:y/":    "not a valid URL",
 		"http://h e/":                "not a valid URL",
+		"tcp://h:6379":               "",
+		"tcp://[::1]:6379/":          "",
+		"tcp://h":                    "the port is missing",
+		"tcp://h:0":                  "the port must be from 1 to 65535",
+		"tcp://:6379":                "the host is missing",
+		"tcp://h:1/path":             nothingAfter,
+		"tcp://u:p@h:1":              nothingAfter,
+		"unix:///run/admin.sock:/r":  "",
+		"unix:///run/a b.sock:/r?x":  "",
+		"unix:///run/admin.sock":     unix,
+		"unix:///run/admin.sock:":    unix,
+		"unix:///run/admin.sock:r":   unix,
+		"unix:///:/ready":            unix,
+		"unix://run/admin.sock:/r":   unix,
+		"unix:/run/admin.sock:/r":    unix,
+		"file:///vault/secrets/db":   "",
+		"file://vault/secrets/db":    file,
+		"file:///":                   file,
+		"file:/vault":                file,
+		"file:vault":                 file,
 		"http://h\x7f/healthz/ready": "not a valid URL",
 	} {
 		got := ""

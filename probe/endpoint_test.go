@@ -1,0 +1,89 @@
+package probe
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+func TestTCP(t *testing.T) {
+	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { _, _ = io.Copy(io.Discard, conn) })
+	url := "tcp://localhost:" + strconv.Itoa(s.port())
+	never := func(int) bool { return false } // of no matter here: there is no status
+	if got := attempt(t, 1, Config{URLs: []string{url}, Accepts: never}); got.Outcome != Ready || got.Status != 0 || got.Cause() != "ready" {
+		t.Errorf("%+v", got)
+	}
+	_ = s.Close()
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Refused || got.Cause() != "connection refused" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "admin.sock")
+	url := "unix://" + path + ":/ready?x=1"
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Refused || got.Cause() != "no such file or directory" {
+		t.Errorf("no socket: %+v", got)
+	}
+	requests := make(chan string, 1)
+	s := listen(t, "unix", path, func(conn net.Conn, _ *server) {
+		request := make([]byte, 100)
+		n, _ := conn.Read(request)
+		requests <- string(request[:n])
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\nLIVE\n")
+	})
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Ready || got.Status != 200 || got.URL != url {
+		t.Errorf("%+v", got)
+	}
+	const want = "GET /ready?x=1 HTTP/1.1\r\nHost: localhost\r\n"
+	if got := <-requests; len(got) < len(want) || got[:len(want)] != want {
+		t.Errorf("the request is %q", got)
+	}
+	s.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	_ = s.Close()
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Refused || got.Cause() != "connection refused" {
+		t.Errorf("nobody listens: %+v", got)
+	}
+}
+
+func TestFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "secret")
+	expect := func(what string, outcome Outcome, cause string) {
+		t.Helper()
+		got := attempt(t, 1, Config{URLs: []string{"file://" + path}})
+		if got.Outcome != outcome || got.Cause() != cause {
+			t.Errorf("%s: %+v, want outcome %d (%s)", what, got, outcome, cause)
+		}
+	}
+	expect("missing", Refused, "no such file or directory")
+	if err := os.WriteFile(path, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	expect("empty", Refused, "the file is empty")
+	if err := os.WriteFile(filepath.Join(dir, "data"), []byte("x"), 0); err != nil {
+		t.Fatal(err)
+	}
+	_ = os.Remove(path)
+	if err := os.Symlink("data", path); err != nil { // as Kubernetes projects a Secret
+		t.Fatal(err)
+	}
+	expect("there", Ready, "ready")
+	path = dir
+	expect("a directory", Failed, "not a regular file")
+}
+
+// A check that does not return is given up.
+func TestCheckThatHangs(t *testing.T) {
+	hangs := check{time.Millisecond, func(context.Context) error { select {} }}
+	got := attempt(t, 1, Config{transport: func(endpoint) http.RoundTripper { return hangs }})
+	if got.Outcome != NoAnswer {
+		t.Errorf("%+v", got)
+	}
+}
