@@ -75,6 +75,11 @@ func (t *attemptTransport) RoundTrip(req *http.Request) (*http.Response, error) 
 		cancel(nil)
 		return nil, err
 	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		// The body is the connection itself, and the context ends no read from it.
+		_ = resp.Body.Close()
+		resp.Body = http.NoBody
+	}
 	timer.Reset(drainTimeout)
 	resp.Body = &attemptBody{ReadCloser: resp.Body, end: func() { timer.Stop(); cancel(nil) }}
 	return resp, nil

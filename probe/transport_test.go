@@ -171,6 +171,18 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
+// An answer that hands over the connection is one like any other.
+func TestSwitchingProtocols(t *testing.T) {
+	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) {
+		readRequest(conn)
+		_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	if got := attempt(t, 3, Config{URLs: []string{s.url()}}); got.Number != 3 || got.Outcome != Unready || got.Status != 101 {
+		t.Errorf("%+v", got)
+	}
+}
+
 // RequestTimeout ends an attempt wherever it hangs, and the next one may succeed.
 func TestRequestTimeout(t *testing.T) {
 	for name, beginning := range map[string]string{
