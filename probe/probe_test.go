@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -302,6 +303,25 @@ func TestLastCauseOfACutOffAttempt(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A connection can time out by the deadline before the context does.
+func TestLastCauseIfTheConnectionTimesOutFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+			if elapsed < 999*time.Millisecond {
+				return refused(elapsed, req)
+			}
+			deadline, _ := req.Context().Deadline()
+			time.Sleep(time.Until(deadline))
+			return 0, os.ErrDeadlineExceeded
+		})
+		var timedOut *TimeoutError
+		err := answer.wait(t.Context(), Config{Timeout: time.Second})
+		if !errors.As(err, &timedOut) || timedOut.Pending[0].Outcome != Refused || timedOut.Elapsed != time.Second {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestWithoutATimeout(t *testing.T) {

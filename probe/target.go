@@ -98,9 +98,11 @@ func (t *target) CloseIdleConnections() {
 // is recorded here: a deadline in mid-pause returns a bare context error.
 func (t *target) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
 	t.ended = time.Now()
-	if err != nil && ctx.Err() != nil {
+	// A connection has the deadline too, and may fail by it before the context.
+	deadline, ok := ctx.Deadline()
+	if err != nil && (ctx.Err() != nil || ok && !t.ended.Before(deadline)) {
 		t.cutOff()
-		return false, ctx.Err()
+		return ctx.Err() == nil, ctx.Err()
 	}
 	accepts, status := only200, 0
 	if t.endpoint.isHTTP() {
