@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,18 +20,23 @@ import (
 var version string
 
 // settings is what flags, variables and defaults come to. Tags: help, default
-// and enum are kong's; min and expected are for the types below.
+// and enum are kong's; min and expected are for the types in values.go; shown is
+// a default that depends on something else.
 type settings struct {
-	URLs           urls     `name:"url" placeholder:"URL" default:"http://localhost:15020/healthz/ready" help:"readiness endpoint; may be repeated, all must be ready"`
+	Proxy          word     `placeholder:"NAME" default:"istio" enum:"${proxies}" help:"which sidecar, of those below"`
+	URLs           urls     `name:"url" placeholder:"URL" shown:"the proxy's" help:"what must be ready; may be repeated, then all must be"`
+	Status         statuses `placeholder:"LIST" shown:"the proxy's" help:"what counts as ready, such as 200,204 or 2xx"`
 	Timeout        duration `placeholder:"D" default:"60s" min:"0s" expected:"a duration such as 90s or 2m, or 0 to wait for ever" help:"end of the whole wait; 0 waits for ever"`
 	OnTimeout      word     `default:"start" enum:"start,fail" help:"start the command with a warning, or exit 124"`
-	RequestTimeout duration `placeholder:"D" default:"5s" min:"1ns" expected:"a duration above 0, such as 5s" help:"one attempt, from connecting to the end of headers"`
+	AbsentAfter    duration `placeholder:"D" shown:"off" min:"1ns" expected:"a duration above 0, such as 5s" help:"take it as timed out when nothing but refused for so long"`
+	RequestTimeout duration `placeholder:"D" shown:"5s, with --once 900ms" min:"1ns" expected:"a duration above 0, such as 5s" help:"one attempt, from connecting to the end of headers"`
 	Interval       duration `placeholder:"D" default:"500ms" min:"10ms" expected:"a duration of at least 10ms, such as 500ms" help:"the longest pause between two attempts"`
 	Disabled       boolean  `default:"false" help:"no wait: become the command at once"`
 	LogFormat      word     `default:"auto" enum:"auto,json,text" help:"auto is text where stderr is a terminal, else json"`
 	LogLevel       word     `default:"info" enum:"debug,info,warn,error" help:"the lowest level that is logged"`
 
-	// No variable: in an envFrom that is shared it would break every app.
+	// No variables: in an envFrom that is shared they would break every app.
+	Once    bool             `help:"one attempt, no wait: exit 0 if ready, else 1"`
 	Install *string          `placeholder:"PATH" help:"copy this binary to PATH, or into it, and exit"`
 	Version kong.VersionFlag `help:"print the version and exit"`
 
@@ -55,7 +61,7 @@ func parse(args, env []string, stdout io.Writer) (*settings, error) {
 	var output strings.Builder
 	parser, err := kong.New(s,
 		kong.Name("envoy-wait"),
-		kong.Vars{"version": "envoy-wait " + buildVersion()},
+		kong.Vars{"version": "envoy-wait " + buildVersion(), "proxies": proxyNames()},
 		kong.Writers(&output, &output),
 		kong.Help(printHelp),
 		// kong goes on parsing after --help, so what it returns then is moot.
@@ -95,10 +101,33 @@ func parse(args, env []string, stdout io.Writer) (*settings, error) {
 	default:
 		s.Command = tail
 	}
+	return s, s.complete()
+}
+
+// complete refuses what does not go together, and fills in the defaults that
+// depend on other settings.
+func (s *settings) complete() error {
 	if s.Install != nil && (*s.Install == "" || s.hasCommand()) {
-		return s, &badValue{"--install", *s.Install, "a path, and no command"}
+		return &badValue{"--install", *s.Install, "a path, and no command"}
 	}
-	return s, nil
+	if s.Once && s.hasCommand() {
+		return &badValue{"--once", s.Command[0], "no command"}
+	}
+	proxy := proxyCalled(s.Proxy)
+	if len(s.URLs) == 0 {
+		s.URLs = urls{proxy.ready}
+	}
+	if s.Status == nil {
+		s.Status, _ = parseStatuses(proxy.status)
+	}
+	if s.RequestTimeout == 0 {
+		s.RequestTimeout = duration(probe.DefaultRequestTimeout)
+		if s.Once {
+			// The kubelet gives an exec probe 1 s by default.
+			s.RequestTimeout = duration(900 * time.Millisecond)
+		}
+	}
+	return nil
 }
 
 func (s *settings) hasCommand() bool { return len(s.Command) > 0 }
@@ -110,6 +139,9 @@ func (s *settings) probeConfig(onAttempt func(probe.Attempt)) probe.Config {
 	}
 	return probe.Config{
 		URLs:           s.URLs,
+		Accepts:        s.Status.contain,
+		AbsentAfter:    time.Duration(s.AbsentAfter),
+		Once:           s.Once,
 		Timeout:        timeout,
 		RequestTimeout: time.Duration(s.RequestTimeout),
 		Interval:       time.Duration(s.Interval),
@@ -167,24 +199,36 @@ it waits only.
 `)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, flag := range ctx.Model.Flags {
-		_, _ = fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace("--"+flag.Name+" "+placeholder(flag)), flag.Help)
-		if flag.Default != "" && !flag.IsBool() {
-			_, _ = fmt.Fprintf(table, "  \t(default %s)\n", flag.Default)
-		}
+		_, _ = fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace("--"+flag.Name+" "+placeholder(flag)), strings.TrimSpace(flag.Help+" "+shownDefault(flag)))
 	}
 	_ = table.Flush()
-	_, err := fmt.Fprint(w, `
+	_, _ = fmt.Fprint(w, `
+URLs: http://host:port/path, https, unix:///path/to/socket:/ready, tcp://host:port
+(accepts a connection), file:///path (is there, and not empty).
 A flag goes before its variable: --on-timeout is ENVOY_WAIT_ON_TIMEOUT, and so
-on. ENVOY_WAIT_URL takes several URLs separated by commas.
+on. Variables take several URLs separated by commas.
+
 `)
-	return err
+	_, _ = fmt.Fprintln(table, "proxy\tready at\tstatus\tends by a POST to")
+	for _, p := range proxies {
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.name, p.ready, p.status, cmp.Or(p.quit, "-"))
+	}
+	return table.Flush()
+}
+
+func shownDefault(flag *kong.Flag) string {
+	value := cmp.Or(flag.Tag.Get("shown"), flag.Default)
+	if value == "" || flag.IsBool() {
+		return ""
+	}
+	return "(" + value + ")"
 }
 
 func placeholder(flag *kong.Flag) string {
 	switch {
 	case flag.IsBool():
 		return ""
-	case flag.Enum != "":
+	case flag.PlaceHolder == "" && flag.Enum != "":
 		return strings.ReplaceAll(flag.Enum, ",", "|")
 	default:
 		return flag.PlaceHolder

@@ -19,6 +19,12 @@ func TestDefaultsAreThoseOfProbe(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := s.probeConfig(nil)
+	for status := range 600 {
+		if status >= 100 && got.Accepts(status) != (status == 200) {
+			t.Errorf("status %d is accepted: %v", status, got.Accepts(status))
+		}
+	}
+	got.Accepts = nil
 	want := probe.Config{
 		URLs: []string{probe.DefaultURL}, Timeout: probe.DefaultTimeout, RequestTimeout: probe.DefaultRequestTimeout,
 		Interval: probe.DefaultInterval, UserAgent: got.UserAgent,
@@ -39,6 +45,9 @@ func TestEverySetting(t *testing.T) {
 		want                         any
 	}{
 		{"--url", "ENVOY_WAIT_URL", "http://h:1/", "http://other/", func(s *settings) any { return strings.Join(s.URLs, " ") }, "http://h:1/"},
+		{"--proxy", "ENVOY_WAIT_PROXY", "dapr", "envoy", func(s *settings) any { return string(s.Proxy) + strings.Join(s.URLs, " ") }, "daprhttp://localhost:3500/v1.0/healthz/outbound"},
+		{"--status", "ENVOY_WAIT_STATUS", "204,3xx", "200", func(s *settings) any { return strings.Join(s.Status, " ") }, "204 3xx"},
+		{"--absent-after", "ENVOY_WAIT_ABSENT_AFTER", "3s", "2s", func(s *settings) any { return time.Duration(s.AbsentAfter) }, 3 * time.Second},
 		{"--timeout", "ENVOY_WAIT_TIMEOUT", "1m30s", "2s", func(s *settings) any { return time.Duration(s.Timeout) }, 90 * time.Second},
 		{"--on-timeout", "ENVOY_WAIT_ON_TIMEOUT", "fail", "start", func(s *settings) any { return string(s.OnTimeout) }, "fail"},
 		{"--request-timeout", "ENVOY_WAIT_REQUEST_TIMEOUT", "1ms", "2s", func(s *settings) any { return time.Duration(s.RequestTimeout) }, time.Millisecond},
@@ -84,6 +93,39 @@ func TestSeveralURLs(t *testing.T) {
 	}
 }
 
+// A proxy brings its URL and status; --url and --status go before them.
+func TestProxies(t *testing.T) {
+	for _, p := range proxies {
+		s, err := parse([]string{"--proxy", p.name}, nil, io.Discard)
+		if err != nil || strings.Join(s.URLs, " ") != p.ready || strings.Join(s.Status, ",") != p.status {
+			t.Errorf("%s: %v, %v, %v", p.name, s.URLs, s.Status, err)
+		}
+		for _, url := range []string{p.ready, p.quit} {
+			if err := probe.ValidateURL(url); url != "" && err != nil {
+				t.Errorf("%s: %s: %v", p.name, url, err)
+			}
+		}
+		s, err = parse([]string{"--proxy", p.name, "--url", "http://h/", "--status", "2xx"}, nil, io.Discard)
+		if err != nil || strings.Join(s.URLs, " ") != "http://h/" || !s.Status.contain(299) || s.Status.contain(300) {
+			t.Errorf("%s: %v, %v, %v", p.name, s.URLs, s.Status, err)
+		}
+	}
+	if p := proxies[0]; p.ready != probe.DefaultURL || p.name != "istio" {
+		t.Errorf("the first is %v", p)
+	}
+}
+
+func TestRequestTimeoutOfOneAttempt(t *testing.T) {
+	for args, want := range map[string]time.Duration{
+		"": 5 * time.Second, "--once": 900 * time.Millisecond, "--once --request-timeout=3s": 3 * time.Second,
+	} {
+		s, err := parse(strings.Fields(args), nil, io.Discard)
+		if got := s.probeConfig(nil); err != nil || got.RequestTimeout != want || got.Once != (args != "") {
+			t.Errorf("%s: %v, %v", args, got.RequestTimeout, err)
+		}
+	}
+}
+
 func TestCommand(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"app", "app"},
@@ -120,6 +162,7 @@ func TestBadInput(t *testing.T) {
 		timeout  = "expected a duration such as 90s or 2m, or 0 to wait for ever"
 		request  = "expected a duration above 0, such as 5s"
 		interval = "expected a duration of at least 10ms, such as 500ms"
+		status   = "expected statuses from 200 to 599 separated by commas, or a class such as 2xx"
 		url      = "expected a URL such as http://localhost:15020/healthz/ready; "
 	)
 	for _, test := range []struct{ flag, value, want string }{
@@ -134,6 +177,11 @@ func TestBadInput(t *testing.T) {
 		{"url", "http://h:0", url + "the port must be from 1 to 65535"},
 		{"url", "http://h:99999", url + "the port must be from 1 to 65535"},
 		{"url", "http://h/\x01", url + "not a valid URL"},
+		{"url", "tcp://h", url + "the port is missing"},
+		{"absent-after", "0", request}, {"absent-after", "5", request},
+		{"proxy", "nginx", "expected one of istio, envoy, consul, appmesh, kuma, linkerd, gloo, dapr, cloud-sql-proxy"},
+		{"status", "", status}, {"status", "200,", status}, {"status", "99", status}, {"status", "600", status}, {"status", "101", status},
+		{"status", "2x", status}, {"status", "xxx", status}, {"status", "+20", status}, {"status", "2xx 3xx", status}, {"status", "2+0", status},
 		{"on-timeout", "die", "expected one of start, fail"},
 		{"on-timeout", "START", "expected one of start, fail"},
 		{"disabled", "maybe", "expected true or false"},
@@ -177,6 +225,8 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; see envoy-wait --help`},
 		{[]string{"--"}, "", `expected a command after "--"; without a command leave out the "--"`},
 		{[]string{"--disabled", "--"}, "", `expected a command after "--"; without a command leave out the "--"`},
+		{[]string{"--once", "app"}, "", `--once: "app": expected no command`},
+		{[]string{"--once", "--", "app"}, "", `--once: "app": expected no command`},
 		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": expected URLs separated by single commas; one of them is empty`},
 		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": expected URLs separated by single commas; one of them is empty`},
 		{[]string{"--url", "http://me:secret@h:0"}, "", `--url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/healthz/ready; the port must be from 1 to 65535`},
@@ -214,7 +264,7 @@ func TestUnknownVariables(t *testing.T) {
 	}
 	for name, unknown := range map[string]bool{
 		"ENVOY_WAIT_TIMEOUT": false, "ENVOY_WAIT_URL": false, "ENVOY_WAITING": false, "HOME": false,
-		"ENVOY_WAIT_TIMOUT": true, "ENVOY_WAIT_URLS": true, "ENVOY_WAIT_HELP": true, "ENVOY_WAIT_VERSION": true,
+		"ENVOY_WAIT_TIMOUT": true, "ENVOY_WAIT_URLS": true, "ENVOY_WAIT_HELP": true, "ENVOY_WAIT_ONCE": true, "ENVOY_WAIT_INSTALL": true, "ENVOY_WAIT_VERSION": true,
 		"ENVOY_WAIT_": true, "ENVOY_WAIT_timeout": true, "ENVOY_WAIT_PORTS": true, "ENVOY_WAIT_EXPORT_X": true,
 		"ENVOY_WAIT_SERVICE_HOST": false, "ENVOY_WAIT_SERVICE_PORT": false, "ENVOY_WAIT_SERVICE_PORT_HTTP": false,
 		"ENVOY_WAIT_PORT": false, "ENVOY_WAIT_PORT_80_TCP": false, "ENVOY_WAIT_PORT_80_TCP_ADDR": false,

@@ -26,6 +26,7 @@ import (
 // The exit statuses of envoy-wait itself, those of timeout(1) and env(1) in GNU
 // coreutils. Once the app runs, every status is the app's own.
 const (
+	exitNotReady  = 1   // --once alone: not ready
 	exitTimeout   = 124 // not ready in time, and no app started
 	exitFailure   = 125 // usage, configuration, or envoy-wait itself failed
 	exitCannotRun = 126 // the command is there and cannot be run
@@ -133,6 +134,8 @@ func exitCode(err error) int {
 		return exitNotFound
 	case errors.As(err, &command):
 		return exitCannotRun
+	case errors.As(err, &timeout) && timeout.Once:
+		return exitNotReady
 	case errors.As(err, &timeout):
 		return exitTimeout
 	default:

@@ -76,7 +76,7 @@ func (r *report) attempt(a probe.Attempt) {
 
 	first := before.Number == 0
 	switch pending := r.pending(); {
-	case r.over || len(pending) == 0: // the last line says it
+	case r.over || len(pending) == 0 || r.settings.Once: // the last line says it
 	case first && a.Outcome == probe.Ready: // nothing was ever wrong with it
 	case !first && before.Outcome == a.Outcome && before.Cause() == a.Cause():
 	case !r.mayReportChange():
@@ -167,7 +167,11 @@ func (r *report) flush() { r.lines.flush() }
 
 func (r *report) timedOut(timeout *probe.TimeoutError, then string) string {
 	pending := r.pending()
-	message := fmt.Sprintf("not ready after %v%s: %s", timeout.Elapsed.Round(time.Millisecond), then, causes(pending))
+	elapsed := timeout.Elapsed.Round(time.Millisecond)
+	if timeout.Absent {
+		return fmt.Sprintf("no sidecar after %v%s: %s", elapsed, then, causes(pending))
+	}
+	message := fmt.Sprintf("not ready after %v%s: %s", elapsed, then, causes(pending))
 	var hints []string
 	for _, t := range pending {
 		if hint := t.hint(); hint != "" && !slices.Contains(hints, hint) {
@@ -246,6 +250,8 @@ func causes(targets []*target) string {
 // hint says where to look, from what was seen of the endpoint.
 func (t *target) hint() string {
 	switch {
+	case strings.HasPrefix(t.URL, "file:"):
+		return "has whatever writes that file run, and is it mounted here?"
 	case t.Outcome == probe.Refused && !t.reached:
 		return "is there a sidecar in this Pod, and is this an init container? sidecars start after those, unless native"
 	case t.Outcome == probe.Refused:

@@ -197,6 +197,7 @@ func TestHints(t *testing.T) {
 		"gone":       "was there and is gone",
 		"endpoint?":  "a readiness endpoint?",
 		"no answer":  "Envoy's admin does not answer",
+		"file":       "whatever writes that file",
 		"any at all": "; hint: ",
 	}
 	for _, test := range []struct {
@@ -214,6 +215,7 @@ func TestHints(t *testing.T) {
 		{"redirect", []probe.Attempt{status(1, 307)}, "endpoint?"},
 		{"not HTTP", []probe.Attempt{attempt(probe.NotHTTP)}, "endpoint?"},
 		{"hang", []probe.Attempt{refused(1), attempt(probe.NoAnswer)}, "no answer"},
+		{"a file", []probe.Attempt{{URL: "file:///x", Number: 1, Outcome: probe.Refused, Err: syscall.ENOENT}}, "file"},
 		{"500", []probe.Attempt{status(1, 500)}, "no hint"},
 		{"reset", []probe.Attempt{attempt(probe.Failed)}, "no hint"},
 	} {
@@ -225,7 +227,7 @@ func TestHints(t *testing.T) {
 					t.Errorf("%s: %q is there: %v, want %v: %s", test.name, text, !want, want, message)
 				}
 			}
-			cause := url + ": " + test.seen[len(test.seen)-1].Cause()
+			cause := test.seen[0].URL + ": " + test.seen[len(test.seen)-1].Cause()
 			if !strings.HasPrefix(message, "not ready after 1m0s") || !strings.Contains(message, cause) {
 				t.Errorf("%s: %s", test.name, message)
 			}
@@ -236,7 +238,7 @@ func TestHints(t *testing.T) {
 // timeoutMessage is the one line that a timeout after some attempts gives.
 func timeoutMessage(t *testing.T, args []string, seen []probe.Attempt) string {
 	t.Helper()
-	got := reporting(t, append([]string{"--log-level=warn"}, args...), func(r *report) {
+	got := reporting(t, append([]string{"--log-level=warn", "--url", seen[0].URL}, args...), func(r *report) {
 		for _, a := range seen {
 			r.attempt(a)
 		}
@@ -251,6 +253,19 @@ func timeoutMessage(t *testing.T, args []string, seen []probe.Attempt) string {
 		t.Fatalf("%d lines, want one", len(got))
 	}
 	return got[0]["message"].(string)
+}
+
+func TestReportOfAnAbsentSidecar(t *testing.T) {
+	absent := &probe.TimeoutError{Elapsed: 5 * time.Second, Absent: true}
+	got := reporting(t, []string{"--log-level=warn", "app"}, func(r *report) { r.attempt(refused(1)); r.outcome(absent) })
+	wants(t, got, map[string]any{"severity": "WARNING",
+		"message": `no sidecar after 5s, starting "app" anyway: ` + url + ": connection refused"})
+}
+
+func TestReportOfOneAttempt(t *testing.T) {
+	once := &probe.TimeoutError{Elapsed: time.Millisecond, Once: true}
+	got := reporting(t, []string{"--once"}, func(r *report) { r.attempt(status(1, 503)); r.end(once, exitCode(once)) })
+	wants(t, got, map[string]any{"severity": "ERROR", "exit_status": 1.0, "status": 503.0})
 }
 
 func TestReportOfASignal(t *testing.T) {

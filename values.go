@@ -18,6 +18,7 @@ import (
 type (
 	duration time.Duration // at least the tag min
 	urls     []string      // every one valid
+	statuses []string      // each three digits, or one digit and "xx"
 	word     string        // one of the tag enum
 	boolean  bool
 )
@@ -87,6 +88,36 @@ func (u *urls) Decode(ctx *kong.DecodeContext) error {
 		}
 	}
 	return nil
+}
+
+func (l *statuses) Decode(ctx *kong.DecodeContext) error {
+	name, value, err := pop(ctx)
+	if err != nil {
+		return err
+	}
+	parsed, ok := parseStatuses(value)
+	if !ok {
+		return &badValue{name, value, "statuses from 200 to 599 separated by commas, or a class such as 2xx"}
+	}
+	*l = parsed
+	return nil
+}
+
+func parseStatuses(value string) (list statuses, ok bool) {
+	for _, status := range strings.Split(value, ",") {
+		first, rest := status[:min(1, len(status))], status[min(1, len(status)):]
+		_, err := strconv.ParseUint(rest, 10, 8)
+		if !strings.Contains("2345", first) || len(status) != 3 || err != nil && rest != "xx" {
+			return nil, false
+		}
+		list = append(list, status)
+	}
+	return list, true
+}
+
+func (l statuses) contain(status int) bool {
+	text := strconv.Itoa(status)
+	return slices.Contains(l, text) || slices.Contains(l, text[:1]+"xx")
 }
 
 func (w *word) Decode(ctx *kong.DecodeContext) error {

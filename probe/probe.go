@@ -135,8 +135,9 @@ func (a Attempt) Cause() string {
 // Config.Once ended the wait. It wraps context.DeadlineExceeded and the last
 // causes.
 type TimeoutError struct {
-	// Absent is true where Config.AbsentAfter ended the wait.
-	Absent bool
+	// Absent is true where Config.AbsentAfter ended the wait, and Once where
+	// Config.Once did.
+	Absent, Once bool
 	// Elapsed is how long the wait took.
 	Elapsed time.Duration
 	// Attempts counts all attempts, at all URLs.
@@ -205,7 +206,7 @@ func Wait(ctx context.Context, cfg Config) error {
 	}
 	polls.Wait()
 
-	timeout := &TimeoutError{Elapsed: time.Since(start)}
+	timeout := &TimeoutError{Elapsed: time.Since(start), Once: cfg.Once}
 	for _, t := range targets {
 		timeout.Attempts += t.last.Number
 		if t.last.Outcome != Ready {
