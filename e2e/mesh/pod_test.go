@@ -4,7 +4,6 @@ package mesh
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -93,22 +92,6 @@ func (p *pod) startRedis() {
 	server := p.host.start(p.host.command("redis-server", "--bind", gateway, "--protected-mode", "no",
 		"--save", "", "--dir", p.t.TempDir()))
 	server.Await("Ready to accept connections")
-}
-
-// startSidecar starts the process; it does not listen yet.
-func (p *pod) startSidecar() *sidecar {
-	p.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	cmd := p.command(self, redisService+":6379", redis)
-	cmd.Env = append(cmd.Env, roleVariable+"=sidecar")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return &sidecar{Process: p.start(cmd), stdin: stdin}
 }
 
 // app connects to redis as soon as it is started.

@@ -30,6 +30,22 @@ type sidecar struct {
 	stdin io.WriteCloser
 }
 
+// startSidecar starts the process; it does not listen yet.
+func (m *machine) startSidecar() *sidecar {
+	m.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	cmd := m.command(self, redisService+":6379", redis)
+	cmd.Env = append(cmd.Env, roleVariable+"=sidecar")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return &sidecar{Process: m.start(cmd), stdin: stdin}
+}
+
 // openStatus lets the agent's status port answer, by 503.
 func (s *sidecar) openStatus() { s.tell("status") }
 

@@ -1,0 +1,285 @@
+//go:build linux
+
+package mesh
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+const daemon = "/usr/local/bin/shop"
+
+var legacyInit = filepath.Join(harness.Root(), "examples", "legacy-init")
+
+// legacy is a machine whose daemon is started by the example's init script.
+type legacy struct {
+	*machine
+	shell []string
+}
+
+// newLegacy installs the examples, envoy-wait and the examples' app as they are
+// meant to be, in file systems that only this machine sees.
+func newLegacy(t *testing.T, shell ...string) *legacy {
+	t.Helper()
+	harness.NeedTools(t, "sh", shell[0])
+	if err := buildApp(); err != nil {
+		t.Fatal(err)
+	}
+	l := &legacy{machine: newMachine(t), shell: shell}
+	l.must("sh", "-ec", `
+		for d in /usr/local/bin /etc/init.d /etc/default /etc/systemd/system /run /var/log; do
+			mkdir -p $d; mount -t tmpfs tmpfs $d
+		done
+		install "$1" /usr/local/bin/envoy-wait
+		install "$2" `+daemon+`
+		install "$3/shop" /etc/init.d/
+		install -m 644 "$3/shop.service" /etc/systemd/system/`, "sh", harness.Binary(t), appBinary, legacyInit)
+	if shell[0] == "busybox" {
+		// Its own tools as well, as in an image that has no others. Debian's lacks flock.
+		l.must("sh", "-ec", "for f in id rm setsid sleep tr; do ln -s $(which busybox) /usr/local/bin/$f; done")
+	}
+	return l
+}
+
+var (
+	appBinary = filepath.Join(harness.Root(), "bin", "example-app")
+	buildApp  = sync.OnceValue(func() error {
+		build := exec.Command("go", "build", "-o", appBinary, "./examples/app")
+		build.Dir, build.Env = harness.Root(), harness.Env("CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", build, err, out)
+		}
+		return nil
+	})
+)
+
+// eachShell runs test under both: their ways differ where POSIX is silent.
+func eachShell(t *testing.T, test func(*testing.T, *legacy)) {
+	for _, shell := range [][]string{{"dash"}, {"busybox", "sh"}} {
+		t.Run(shell[0], func(t *testing.T) {
+			t.Parallel()
+			test(t, newLegacy(t, shell...))
+		})
+	}
+}
+
+// action is what an administrator types.
+func (l *legacy) action(action string) *exec.Cmd {
+	return l.command(l.shell[0], append(l.shell[1:], "/etc/init.d/shop", action)...)
+}
+
+// do must end with code.
+func (l *legacy) do(action string, code int) harness.Result {
+	l.t.Helper()
+	r := l.start(l.action(action)).Result()
+	if r.Code != code {
+		l.t.Errorf("%s: exit status %d, want %d: %+v", action, r.Code, code, r)
+	}
+	return r
+}
+
+// daemon is the process number of the one daemon there is, or "".
+func (l *legacy) daemon() string {
+	l.t.Helper()
+	found := l.must("sh", "-c", `for p in /proc/[0-9]*; do
+		[ "$(readlink $p/exe)" != `+daemon+` ] || echo ${p#/proc/}; done`)
+	if strings.Count(found, "\n") > 1 {
+		l.t.Errorf("more than one daemon: %q", found)
+	}
+	return strings.TrimSpace(found)
+}
+
+// started checks that a daemon runs which is not the one before, and that the
+// pid file names it.
+func (l *legacy) started(before string) string {
+	l.t.Helper()
+	pid, file := l.daemon(), strings.TrimSpace(l.must("cat", "/run/shop.pid"))
+	if pid == "" || pid == before || pid != file {
+		l.t.Errorf("daemon %q, before %q, pid file %q", pid, before, file)
+	}
+	return pid
+}
+
+// stopped checks that there is no daemon.
+func (l *legacy) stopped() {
+	l.t.Helper()
+	if pid := l.daemon(); pid != "" {
+		l.t.Errorf("the daemon runs, as %s", pid)
+	}
+	l.do("status", 3)
+}
+
+func (l *legacy) write(path, text string) {
+	l.t.Helper()
+	l.mustRead(text, "sh", "-c", `cat >"$1"`, "sh", path)
+}
+
+func (l *legacy) readySidecar() {
+	l.t.Helper()
+	s := l.startSidecar()
+	s.openStatus()
+	s.openOutbound()
+}
+
+func TestInitScript(t *testing.T) {
+	eachShell(t, func(t *testing.T, l *legacy) {
+		l.readySidecar()
+		l.stopped()
+		l.do("stop", 0)
+		l.do("try-restart", 0)
+		l.stopped()
+		l.do("start", 0)
+		first := l.started("")
+		if session := l.must("cut", "-d ", "-f6", "/proc/"+first+"/stat"); session != first+"\n" {
+			t.Errorf("the daemon %s is in the session %s", first, session)
+		}
+		l.do("status", 0)
+		l.do("start", 0)
+		if again := l.daemon(); again != first {
+			t.Errorf("started twice: %q, then %q", first, again)
+		}
+		l.do("restart", 0)
+		second := l.started(first)
+		l.do("try-restart", 0)
+		l.started(second)
+		l.do("stop", 0)
+		l.stopped()
+		if log := l.must("cat", "/var/log/shop.log"); strings.Count(log, "app: terminated, bye") != 3 {
+			t.Errorf("the daemon's log: %s", log)
+		}
+	})
+}
+
+// The gate: no daemon without a sidecar, and none before it is ready.
+func TestInitScriptWaits(t *testing.T) {
+	eachShell(t, func(t *testing.T, l *legacy) {
+		l.write("/etc/default/shop", "SIDECAR_TIMEOUT=300ms\n")
+		if r := l.do("start", 1); !strings.Contains(r.Stderr, "not ready after 3") {
+			t.Errorf("%+v", r)
+		}
+		l.stopped()
+
+		// With the script's own timeout, and somebody impatient.
+		l.write("/etc/default/shop", "")
+		waiting := l.start(l.action("start"))
+		waiting.Await("connection refused")
+		again := l.start(l.action("start"))
+		s := l.startSidecar()
+		s.openStatus()
+		waiting.Await("status 503")
+		l.stopped()
+		s.openOutbound()
+		if r := waiting.Result(); r.Code != 0 || !regexp.MustCompile(`"remaining":5\d\.`).MatchString(r.Stderr) {
+			t.Errorf("%+v", r)
+		}
+		if r := again.Result(); r.Code != 0 || !strings.Contains(r.Stdout, "running already") || r.Stderr != "" {
+			t.Errorf("started twice: %+v", r)
+		}
+		l.started("")
+	})
+}
+
+// A crash leaves the pid file, and the number may go to another process.
+func TestInitScriptStalePidFile(t *testing.T) {
+	eachShell(t, func(t *testing.T, l *legacy) {
+		l.readySidecar()
+		l.do("start", 0)
+		first := l.started("")
+		l.must("kill", "-KILL", first)
+		for _, stale := range []string{first + "\n", "1\n", "", "none\n"} {
+			l.write("/run/shop.pid", stale)
+			if r := l.do("status", 1); r.Stderr != "" {
+				t.Errorf("%q: %+v", stale, r)
+			}
+			l.do("start", 0)
+			l.started(first)
+			l.must("kill", "-KILL", l.daemon())
+		}
+		l.write("/run/shop.pid", "1\n")
+		l.do("stop", 0)
+		l.stopped()
+	})
+}
+
+// What an init script answers where it can do nothing.
+func TestInitScriptRefuses(t *testing.T) {
+	eachShell(t, func(t *testing.T, l *legacy) {
+		l.do("", 2)
+		l.do("begin", 2)
+		l.do("reload", 3)
+		asUser := append([]string{"--setuid", "1000", "--"}, append(l.shell, "/etc/init.d/shop", "start")...)
+		if r := l.run("nsenter", asUser...); r.Code != 4 {
+			t.Errorf("as another user: %+v", r)
+		}
+		l.write("/etc/default/shop", "SIDECAR_TIMEOUT=60\n")
+		if r := l.do("start", 1); !strings.Contains(r.Stderr, `--timeout: \"60\": expected `) {
+			t.Errorf("%+v", r)
+		}
+		l.must("rm", "/etc/default/shop")
+		l.readySidecar()
+		l.must("rm", daemon)
+		l.do("start", 5)
+		l.write(daemon, "#!/bin/sh\nexit 1\n")
+		l.must("chmod", "755", daemon)
+		l.do("start", 1) // it ends at once
+		l.stopped()
+		l.must("rm", "/usr/local/bin/envoy-wait")
+		l.do("start", 5)
+	})
+}
+
+func TestSystemdUnit(t *testing.T) {
+	harness.NeedTools(t, "systemd-analyze")
+	l := newLegacy(t, "sh")
+	verify := func() harness.Result {
+		return l.run("systemd-analyze", "verify", "--man=no", "/etc/systemd/system/shop.service")
+	}
+	if r := verify(); r.Code != 0 || r.Stdout+r.Stderr != "" {
+		t.Errorf("%+v", r)
+	}
+	unit, err := os.ReadFile(filepath.Join(legacyInit, "shop.service"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wait, limit := duration(t, string(unit), ` --timeout (\S+)`), duration(t, string(unit), `(?m)^TimeoutStartSec=(\S+)$`)
+	if limit < wait+10*time.Second {
+		t.Errorf("systemd gives up after %v, envoy-wait after %v", limit, wait)
+	}
+	// The line itself works, as systemd would run it.
+	line := regexp.MustCompile(`(?m)^ExecStartPre=(.+)$`).FindStringSubmatch(string(unit))
+	if line == nil {
+		t.Fatal("no ExecStartPre")
+	}
+	l.readySidecar()
+	args := strings.Fields(line[1])
+	if r := l.run(args[0], args[1:]...); r.Code != 0 {
+		t.Errorf("%+v", r)
+	}
+	// verify can fail.
+	l.must("rm", daemon)
+	if r := verify(); r.Code == 0 && r.Stderr == "" {
+		t.Errorf("a unit without its daemon passes: %+v", r)
+	}
+}
+
+func duration(t *testing.T, text, pattern string) time.Duration {
+	t.Helper()
+	found := regexp.MustCompile(pattern).FindStringSubmatch(text)
+	if found == nil {
+		t.Fatalf("no %s", pattern)
+	}
+	d, err := time.ParseDuration(found[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
