@@ -30,7 +30,8 @@ type legacy struct {
 // meant to be, in file systems that only this machine sees.
 func newLegacy(t *testing.T, shell ...string) *legacy {
 	t.Helper()
-	harness.NeedTools(t, "sh", shell[0])
+	harness.NeedRoot(t)
+	harness.NeedTools(t, shell[0])
 	if err := buildApp(); err != nil {
 		t.Fatal(err)
 	}

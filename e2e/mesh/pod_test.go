@@ -26,8 +26,16 @@ type pod struct {
 	host *machine
 }
 
+// needPods is Need for all that is in a Pod.
+func needPods(t *testing.T) {
+	t.Helper()
+	harness.NeedRoot(t)
+	harness.NeedTools(t, "ip", "nsenter", "iptables-restore", "redis-server", "redis-cli")
+}
+
 func newPod(t *testing.T) *pod {
 	t.Helper()
+	needPods(t)
 	p := &pod{host: newMachine(t), machine: newMachine(t)}
 	harness.Must(t, "ip", "link", "add", "eth0", "netns", p.host.pid(), "type", "veth",
 		"peer", "name", "eth0", "netns", p.pid())
@@ -54,7 +62,6 @@ func newPod(t *testing.T) *pod {
 // also capture/testdata/*.golden there. Without DNS capture, which is UDP.
 func (p *pod) redirect(excluded ...string) {
 	p.t.Helper()
-	harness.NeedTools(p.t, "iptables-restore")
 	rules := `*nat
 :ISTIO_INBOUND - [0:0]
 :ISTIO_REDIRECT - [0:0]
@@ -88,7 +95,6 @@ func (p *pod) redirect(excluded ...string) {
 // startRedis starts a real server on the other host.
 func (p *pod) startRedis() {
 	p.t.Helper()
-	harness.NeedTools(p.t, "redis-server", "redis-cli")
 	server := p.host.start(p.host.command("redis-server", "--bind", gateway, "--protected-mode", "no",
 		"--save", "", "--dir", p.t.TempDir()))
 	server.Await("Ready to accept connections")

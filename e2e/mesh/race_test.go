@@ -55,6 +55,7 @@ func TestAppBeforeSidecar(t *testing.T) {
 // Whatever the sidecar's delay, the app behind envoy-wait is never refused. The
 // app without it, started at the same moment, is.
 func TestStartsInARow(t *testing.T) {
+	needPods(t)
 	const pods, startsEach, longest = 5, 10, 2 * time.Second
 	var good, bare atomic.Int32
 	t.Run("pods", func(t *testing.T) {
