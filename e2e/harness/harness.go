@@ -6,7 +6,6 @@ package harness
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net"
 	"os"
@@ -201,50 +200,27 @@ func Env(more ...string) []string {
 	return append(env, more...)
 }
 
-// Port is a TCP port on 127.0.0.1 that is ours, and refuses connections until
-// Listen.
+// Port is an agent.Port of a test.
 type Port struct {
-	t       testing.TB
-	fd      int
-	Address string
+	*agent.Port
+	t testing.TB
 }
 
 // NewPort binds a port without listening.
 func NewPort(t testing.TB) *Port {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err == nil {
-		err = syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}})
-	}
+	p, err := agent.Bind()
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &Port{t: t, fd: fd, Address: fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)}
-	t.Cleanup(func() {
-		if p.fd >= 0 {
-			_ = syscall.Close(p.fd)
-		}
-	})
-	return p
+	t.Cleanup(p.Close)
+	return &Port{Port: p, t: t}
 }
-
-// URL is that of Istio's agent on this port.
-func (p *Port) URL() string { return "http://" + p.Address + agent.Path }
 
 // Listen accepts connections from now on.
 func (p *Port) Listen() net.Listener {
 	p.t.Helper()
-	if err := syscall.Listen(p.fd, syscall.SOMAXCONN); err != nil {
-		p.t.Fatal(err)
-	}
-	file := os.NewFile(uintptr(p.fd), "listener")
-	p.fd = -1
-	l, err := net.FileListener(file)
-	_ = file.Close()
+	l, err := p.Port.Listen()
 	if err != nil {
 		p.t.Fatal(err)
 	}
