@@ -46,8 +46,8 @@ vuln: ## look for known vulnerabilities, in an unstripped twin: -s blinds govuln
 	$(BUILD) -o bin/envoy-wait-unstripped .
 	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) -mode binary bin/envoy-wait-unstripped
 
-bench: build ## measure start-up and lag, beside what else people use
-	@go run ./e2e/bench -binary bin/envoy-wait
+bench: build ## measure lag, cost and start-up beside what else people use, into docs/ (BENCHFLAGS=-quick: a minute, into bin/)
+	@go run ./e2e/bench -binary bin/envoy-wait $(BENCHFLAGS)
 
 clean: ## remove what was built
 	rm -rf bin

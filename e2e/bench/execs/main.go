@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command execs is the least that a static Go program in front of an app does:
 // it becomes the app at once. The bench measures envoy-wait against it.
 package main

@@ -1,0 +1,127 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// rival is one way to start an app, perhaps after a wait.
+type rival struct {
+	name string
+	// words are the command line. {url} and {address} in a word stand for the
+	// sidecar's; the word {command} stands for the app's words.
+	words []string
+	env   []string
+	// ours is set for builds of envoy-wait.
+	ours bool
+	// needs are the programs that must be installed, besides the first word.
+	needs []string
+}
+
+const (
+	nameOwn      = "envoy-wait"
+	nameBaseline = "envoy-wait, baseline"
+	nameShell    = "shell loop"
+	nameDirect   = "direct start"
+	nameGo       = "Go program that execs"
+	nameDisabled = "envoy-wait --disabled"
+)
+
+// rivals are those that wait, and those whose start-up is measured.
+func (b *bench) rivals(o *options) (waiters, starters []rival) {
+	wait := func(name, binary string) rival {
+		return rival{name: name, ours: true, words: []string{binary, "--url", "{url}", "--timeout", "0", "--", "{command}"}}
+	}
+	waiters = append(waiters, wait(nameOwn, o.binary))
+	if o.baseline != "" {
+		waiters = append(waiters, wait(nameBaseline, o.baseline))
+	}
+	waiters = append(waiters, rival{name: nameShell, needs: []string{"curl"}, words: []string{
+		"sh", "-c", `until curl -fsS -o /dev/null {url}; do sleep 1; done; exec "$@"`, "sh", "{command}",
+	}})
+	waiters = append(waiters, o.others...)
+
+	starters = []rival{
+		{name: nameDirect, words: []string{"{command}"}},
+		{name: nameGo, words: []string{b.helper("execs"), "{command}"}},
+		{name: "tini", words: []string{"tini", "-s", "--", "{command}"}},
+		{name: "dumb-init", words: []string{"dumb-init", "--", "{command}"}},
+		{name: "catatonit", words: []string{"catatonit", "--", "{command}"}},
+		{name: nameDisabled, ours: true, words: []string{o.binary, "--disabled", "--", "{command}"}},
+	}
+	if o.baseline != "" {
+		starters = append(starters, rival{name: nameDisabled + ", baseline", ours: true,
+			words: []string{o.baseline, "--disabled", "--", "{command}"}})
+	}
+	return waiters, append(starters, waiters...)
+}
+
+// parseRival makes a rival of words separated by spaces. The first of them may
+// be variables, NAME=VALUE. A program without {command} only waits, so a shell
+// starts the app when it has succeeded, as in an image that uses it.
+func parseRival(name, text string) rival {
+	r := rival{name: name, words: strings.Fields(text)}
+	for len(r.words) > 1 && strings.Contains(r.words[0], "=") {
+		r.env = append(r.env, r.words[0])
+		r.words = r.words[1:]
+	}
+	if !slices.Contains(r.words, "{command}") {
+		r.needs = r.words[:1]
+		r.words = []string{"sh", "-c", strings.Join(r.words, " ") + ` && exec "$@"`, "sh", "{command}"}
+	}
+	return r
+}
+
+// fill puts the sidecar and the app into the words.
+func (r rival) fill(address, url string, app []string) (words []string) {
+	replacer := strings.NewReplacer("{url}", url, "{address}", address)
+	for _, word := range r.words {
+		if word == "{command}" {
+			words = append(words, app...)
+		} else {
+			words = append(words, replacer.Replace(word))
+		}
+	}
+	return words
+}
+
+// installed leaves out the rivals that are not there, and says so.
+func (r *results) installed(rivals []rival) (there []rival) {
+	for _, rival := range rivals {
+		missing := ""
+		for _, name := range append(rival.needs, rival.words[0]) {
+			if _, err := exec.LookPath(name); err != nil && name != "{command}" {
+				missing = name
+			}
+		}
+		switch note := fmt.Sprintf("Left out, since it is not installed: %s (%s).", rival.name, missing); {
+		case missing == "":
+			there = append(there, rival)
+		case !slices.Contains(r.Notes, note):
+			r.say("%s", note)
+		}
+	}
+	return there
+}
+
+// size is that of the file that does it, or 0 if that is more than one.
+func (r rival) size() int64 {
+	path, err := exec.LookPath(r.words[0])
+	if err != nil || r.words[0] == "sh" {
+		return 0
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+func own(rivals []rival) []rival {
+	return slices.DeleteFunc(slices.Clone(rivals), func(r rival) bool { return !r.ours })
+}

@@ -1,0 +1,113 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// wait is one wait of one rival.
+type wait struct {
+	Name    string
+	Refused bool
+	// Nominal is the length asked for, Length from the start to ready.
+	Nominal, Length time.Duration
+	// Lag is from ready to the app's first instruction.
+	Lag                   time.Duration
+	CPU                   time.Duration
+	PeakKB, Voluntary     int64
+	Attempts              int // -1 where nobody knows
+	Connections, Requests int
+	LogBytes, LogLines    int
+}
+
+// job is a wait to be done.
+type job struct {
+	rival   rival
+	refused bool
+	nominal time.Duration
+	after   time.Duration // when the sidecar is ready
+}
+
+func (b *bench) wait(j job) (wait, error) {
+	w := wait{Name: j.rival.name, Refused: j.refused, Nominal: j.nominal}
+	address, err := b.open(j.refused, j.after)
+	if err != nil {
+		return w, err
+	}
+	t, err := b.try(j.rival, address, j.after)
+	counts, closeErr := b.closeSidecar(address)
+	if err != nil {
+		return w, err
+	}
+	if closeErr != nil {
+		return w, closeErr
+	}
+	w.Length, w.Lag = counts.Ready-t.Start, t.First-counts.Ready
+	if counts.Ready == 0 || w.Lag < 0 {
+		return w, fmt.Errorf("%s: started the app before the sidecar was ready: %s", w.Name, t.Log)
+	}
+	w.CPU, w.PeakKB, w.Voluntary = t.CPU, t.PeakKB, t.Voluntary
+	w.Connections, w.Requests = counts.Connections, counts.Requests
+	w.Attempts = attempts(t.Log, j.refused, counts.Requests)
+	w.LogBytes, w.LogLines = len(t.Log), bytes.Count(t.Log, []byte("\n"))
+	return w, nil
+}
+
+// waitAll does the jobs, some at a time: they are idle nearly all of it. The
+// first start a little apart, so that they don't wake up together.
+func (b *bench) waitAll(jobs []job, side int) ([]wait, error) {
+	waits, errs := make([]wait, len(jobs)), make([]error, len(jobs))
+	next := make(chan int)
+	var group sync.WaitGroup
+	for slot := range side {
+		group.Go(func() {
+			time.Sleep(min(time.Second, jobs[0].nominal) * time.Duration(slot) / time.Duration(side))
+			for i := range next {
+				waits[i], errs[i] = b.wait(jobs[i])
+			}
+		})
+	}
+	var err error
+	for i := range jobs {
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	for _, e := range errs {
+		if e != nil {
+			err = e
+		}
+	}
+	return waits, err
+}
+
+var attemptsField = regexp.MustCompile(`"attempts":(\d+)`)
+
+// attempts counts refused ones too, which no sidecar sees: envoy-wait's last line
+// has the number, curl writes a line for each that failed.
+func attempts(log []byte, refused bool, requests int) int {
+	if fields := attemptsField.FindAllSubmatch(log, -1); fields != nil {
+		n, _ := strconv.Atoi(string(fields[len(fields)-1][1]))
+		return n
+	}
+	if failed := bytes.Count(log, []byte("curl: (")); failed > 0 {
+		return failed + 1
+	}
+	if refused {
+		return -1
+	}
+	return requests
+}
+
+func until(refused bool) string {
+	if refused {
+		return "refused"
+	}
+	return "503"
+}
