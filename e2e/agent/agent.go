@@ -46,6 +46,15 @@ func (a *Agent) Serve(l net.Listener) error {
 		}
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
+	// Envoy's admin port says it in its own way: scuttle, for one, asks there.
+	mux.HandleFunc("/server_info", func(w http.ResponseWriter, _ *http.Request) {
+		a.requests.Add(1)
+		state := "PRE_INITIALIZING"
+		if a.ready.Load() {
+			state = "LIVE"
+		}
+		_, _ = io.WriteString(w, `{"state":"`+state+`"}`)
+	})
 	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
 	return server.Serve(l)
 }

@@ -15,9 +15,9 @@ type aim struct {
 
 func (a aim) verdict() string {
 	if a.Share <= 1 {
-		return fmt.Sprintf("met, at %.0f %% of it", 100*a.Share)
+		return "met, at " + percent(a.Share) + " of it"
 	}
-	return fmt.Sprintf("missed by %.0f %%", 100*(a.Share-1))
+	return "missed by " + percent(a.Share-1)
 }
 
 // judge holds the figures against the aims.
@@ -83,10 +83,12 @@ func (r *results) judgeCost() {
 
 func (r *results) judgeStart() {
 	own, program := r.start(nameOwn), r.start(nameGo)
-	first, base := quantile(own.First, 0.5), quantile(program.First, 0.5)
-	r.aim("start-up when ready, to the app's first instruction", "2 × a Go program that execs, "+ms(2*base), ms(first), float64(first), float64(2*base))
-	whole, base := quantile(own.Whole, 0.5), quantile(program.Whole, 0.5)
-	r.aim("the same, to the app's end", "2 × a Go program that execs, "+ms(2*base), ms(whole), float64(whole), float64(2*base))
+	times := func(what string, own, program []time.Duration) {
+		value, limit := quantile(own, 0.5), 2*quantile(program, 0.5)
+		r.aim(what, "2 × a Go program that execs, "+ms(limit), ms(value), float64(value), float64(limit))
+	}
+	times("start-up when ready, to the app's first instruction", own.First, program.First)
+	times("the same, to the app's end", own.Whole, program.Whole)
 	cpu := quantile(own.CPU, 0.5)
 	r.aim("start-up when ready, CPU", "7 ms", ms(cpu), millis(cpu), 7)
 	for _, c := range r.Company {

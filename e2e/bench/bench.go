@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 
 // bench has the helpers, built and running.
 type bench struct {
+	rest    sync.WaitGroup // what runs beside all else
 	dir     string
 	standin *exec.Cmd
 	orders  string // where the stand-in takes them
@@ -45,7 +47,9 @@ func newBench() (*bench, error) {
 	return b, nil
 }
 
+// close waits for what runs beside, so its context must have ended.
 func (b *bench) close() {
+	b.rest.Wait()
 	if b.standin != nil {
 		_ = b.standin.Process.Kill()
 		_ = b.standin.Wait()
@@ -126,7 +130,7 @@ type trial struct {
 }
 
 // try lets a rival start the app in front of the sidecar at address.
-func (b *bench) try(r rival, address string, atMost time.Duration) (t trial, err error) {
+func (b *bench) try(ctx context.Context, r rival, address string, atMost time.Duration) (t trial, err error) {
 	dir, err := os.MkdirTemp(b.dir, "")
 	if err != nil {
 		return t, err
@@ -142,12 +146,15 @@ func (b *bench) try(r rival, address string, atMost time.Duration) (t trial, err
 		return t, err
 	}
 
-	ctx, cancel := context.WithTimeout(context.Background(), atMost+time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, atMost+time.Minute)
 	defer cancel()
 	words := append([]string{b.helper("launch"), usage}, r.fill(address, urlOf(address), []string{b.helper("app"), first})...)
 	cmd := command(ctx, words, r.env)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	err = cmd.Run()
+	if ctx.Err() != nil {
+		err = ctx.Err()
+	}
 	if t.Log, _ = os.ReadFile(logFile.Name()); err != nil {
 		return t, fmt.Errorf("%s: %w: %s", r.name, err, t.Log)
 	}

@@ -23,14 +23,14 @@ type company struct {
 }
 
 // beside starts an app that stays, and counts the other processes of the tree.
-func (b *bench) beside(r *results, rivals []rival) error {
+func (b *bench) beside(ctx context.Context, r *results, rivals []rival) error {
 	address, err := b.open(false, 0)
 	if err != nil {
 		return err
 	}
 	t := table{{"", "processes beside the app", "their memory", "size of the binary"}}
 	for _, rival := range rivals {
-		c, err := companyOf(rival, address)
+		c, err := b.companyOf(ctx, rival, address)
 		if err != nil {
 			return err
 		}
@@ -42,9 +42,9 @@ func (b *bench) beside(r *results, rivals []rival) error {
 	return err
 }
 
-func companyOf(r rival, address string) (company, error) {
+func (b *bench) companyOf(ctx context.Context, r rival, address string) (company, error) {
 	c := company{Name: r.name, Size: r.size()}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	app := []string{"sleep", "600"}
 	words := r.fill(address, urlOf(address), app)

@@ -4,12 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
 
 // cost takes waits of fixed lengths, two of a kind, all of one length side by side.
-func (b *bench) cost(r *results, rivals []rival) error {
+func (b *bench) cost(ctx context.Context, r *results, rivals []rival) error {
 	for _, length := range r.Plan.Costs {
 		var jobs []job
 		for range 2 {
@@ -19,7 +20,7 @@ func (b *bench) cost(r *results, rivals []rival) error {
 				}
 			}
 		}
-		waits, err := b.waitAll(jobs, len(jobs))
+		waits, err := b.waitAll(ctx, jobs, len(jobs))
 		if err != nil {
 			return err
 		}
@@ -72,48 +73,39 @@ type growth struct {
 
 // beginGrowth starts waits for sidecars that never become ready, and watches
 // their memory while other things are measured: they are nearly idle by then.
-func (b *bench) beginGrowth(rivals []rival, length time.Duration) func() ([]growth, error) {
-	type answer struct {
-		growth
-		err error
+func (b *bench) beginGrowth(ctx context.Context, rivals []rival, length time.Duration) func() ([]growth, error) {
+	all := make([]growth, 2*len(rivals))
+	errs := make([]error, len(all))
+	for i := range all {
+		b.rest.Go(func() { all[i], errs[i] = b.grow(ctx, rivals[i%len(rivals)], i < len(rivals), length) })
 	}
-	answers := make(chan answer)
-	for _, rival := range rivals {
-		for _, refused := range []bool{true, false} {
-			go func() {
-				g, err := b.grow(rival, refused, length)
-				answers <- answer{g, err}
-			}()
-		}
-	}
-	return func() (all []growth, err error) {
-		for range 2 * len(rivals) {
-			a := <-answers
-			if a.err != nil {
-				err = a.err
-			}
-			all = append(all, a.growth)
-		}
-		return all, err
+	return func() ([]growth, error) {
+		b.rest.Wait()
+		return all, errors.Join(errs...)
 	}
 }
 
-func (b *bench) grow(r rival, refused bool, length time.Duration) (growth, error) {
+func (b *bench) grow(ctx context.Context, r rival, refused bool, length time.Duration) (growth, error) {
 	g := growth{Name: r.name, Refused: refused, Early: length / 10, Late: length}
 	address, err := b.open(refused, -1)
 	if err != nil {
 		return g, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(ctx, length+time.Minute)
 	defer cancel()
 	cmd := command(ctx, r.fill(address, urlOf(address), []string{b.helper("app"), "/dev/null"}), r.env)
 	if err := cmd.Start(); err != nil {
 		return g, err
 	}
-	time.Sleep(g.Early)
-	g.EarlyKB = statusKB(cmd.Process.Pid, "VmHWM")
-	time.Sleep(g.Late - g.Early)
-	g.LateKB = statusKB(cmd.Process.Pid, "VmHWM")
+	peak := func(after time.Duration) int64 {
+		select {
+		case <-time.After(after):
+		case <-ctx.Done():
+		}
+		return statusKB(cmd.Process.Pid, "VmHWM")
+	}
+	g.EarlyKB = peak(g.Early)
+	g.LateKB = peak(g.Late - g.Early)
 	cancel()
 	_ = cmd.Wait()
 	if g.LateKB == 0 {

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -45,7 +46,7 @@ func moments(length time.Duration, n int) []time.Duration {
 }
 
 // lag lets all rivals wait in one shuffled crowd, for each length.
-func (b *bench) lag(r *results, rivals []rival) error {
+func (b *bench) lag(ctx context.Context, r *results, rivals []rival) error {
 	for _, length := range r.Plan.Lengths {
 		var jobs []job
 		for _, rival := range rivals {
@@ -56,7 +57,7 @@ func (b *bench) lag(r *results, rivals []rival) error {
 			}
 		}
 		rand.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
-		waits, err := b.waitAll(jobs, side(length))
+		waits, err := b.waitAll(ctx, jobs, side(length))
 		if err != nil {
 			return err
 		}

@@ -10,12 +10,15 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -60,6 +63,8 @@ func run(o *options) error {
 		return err
 	}
 	defer b.close()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	p := full
 	if o.quick {
 		p = quick
@@ -70,12 +75,12 @@ func run(o *options) error {
 	waiters, starters := b.rivals(o)
 	waiters, starters = r.installed(waiters), r.installed(starters)
 
-	growth := b.beginGrowth(own(waiters), p.Growth)
+	growth := b.beginGrowth(ctx, own(waiters), p.Growth)
 	steps := []func() error{
-		func() error { return b.startUp(r, starters) },
-		func() error { return b.beside(r, starters) },
-		func() error { return b.lag(r, waiters) },
-		func() error { return b.cost(r, waiters) },
+		func() error { return b.startUp(ctx, r, starters) },
+		func() error { return b.beside(ctx, r, starters) },
+		func() error { return b.lag(ctx, r, waiters) },
+		func() error { return b.cost(ctx, r, waiters) },
 		func() (err error) {
 			if r.Growth, err = growth(); err == nil {
 				r.show("Peak memory of a long wait", r.growthTable())

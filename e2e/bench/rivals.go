@@ -35,7 +35,7 @@ const (
 // rivals are those that wait, and those whose start-up is measured.
 func (b *bench) rivals(o *options) (waiters, starters []rival) {
 	wait := func(name, binary string) rival {
-		return rival{name: name, ours: true, words: []string{binary, "--url", "{url}", "--timeout", "0", "--", "{command}"}}
+		return rival{name: name, ours: true, words: []string{binary, "--url", "{url}", "--timeout", "15m", "--", "{command}"}}
 	}
 	waiters = append(waiters, wait(nameOwn, o.binary))
 	if o.baseline != "" {

@@ -2,7 +2,10 @@
 
 package main
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // start is how long the starts of one kind took.
 type start struct {
@@ -13,7 +16,7 @@ type start struct {
 }
 
 // startUp starts the app where the sidecar is ready, one of each kind in turn.
-func (b *bench) startUp(r *results, rivals []rival) error {
+func (b *bench) startUp(ctx context.Context, r *results, rivals []rival) error {
 	address, err := b.open(false, 0)
 	if err != nil {
 		return err
@@ -21,7 +24,7 @@ func (b *bench) startUp(r *results, rivals []rival) error {
 	starts := make([]start, len(rivals))
 	for range r.Plan.Starts {
 		for i, rival := range rivals {
-			t, err := b.try(rival, address, 0)
+			t, err := b.try(ctx, rival, address, 0)
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -34,13 +36,16 @@ type job struct {
 	after   time.Duration // when the sidecar is ready
 }
 
-func (b *bench) wait(j job) (wait, error) {
+func (b *bench) wait(ctx context.Context, j job) (wait, error) {
 	w := wait{Name: j.rival.name, Refused: j.refused, Nominal: j.nominal}
+	if ctx.Err() != nil {
+		return w, ctx.Err()
+	}
 	address, err := b.open(j.refused, j.after)
 	if err != nil {
 		return w, err
 	}
-	t, err := b.try(j.rival, address, j.after)
+	t, err := b.try(ctx, j.rival, address, j.after)
 	counts, closeErr := b.closeSidecar(address)
 	if err != nil {
 		return w, err
@@ -61,30 +66,33 @@ func (b *bench) wait(j job) (wait, error) {
 
 // waitAll does the jobs, some at a time: they are idle nearly all of it. The
 // first start a little apart, so that they don't wake up together.
-func (b *bench) waitAll(jobs []job, side int) ([]wait, error) {
+func (b *bench) waitAll(ctx context.Context, jobs []job, side int) ([]wait, error) {
 	waits, errs := make([]wait, len(jobs)), make([]error, len(jobs))
+	ctx, cancel := context.WithCancel(ctx) // the first error ends it
+	defer cancel()
 	next := make(chan int)
 	var group sync.WaitGroup
 	for slot := range side {
 		group.Go(func() {
 			time.Sleep(min(time.Second, jobs[0].nominal) * time.Duration(slot) / time.Duration(side))
 			for i := range next {
-				waits[i], errs[i] = b.wait(jobs[i])
+				if waits[i], errs[i] = b.wait(ctx, jobs[i]); errs[i] != nil {
+					cancel()
+				}
 			}
 		})
 	}
-	var err error
 	for i := range jobs {
 		next <- i
 	}
 	close(next)
 	group.Wait()
-	for _, e := range errs {
-		if e != nil {
-			err = e
+	for _, err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return nil, err
 		}
 	}
-	return waits, err
+	return waits, ctx.Err()
 }
 
 var attemptsField = regexp.MustCompile(`"attempts":(\d+)`)
