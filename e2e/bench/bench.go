@@ -16,10 +16,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/bench/wire"
 )
 
@@ -148,8 +146,7 @@ func (b *bench) try(ctx context.Context, r rival, address string, atMost time.Du
 
 	ctx, cancel := context.WithTimeout(ctx, atMost+time.Minute)
 	defer cancel()
-	words := append([]string{b.helper("launch"), usage}, r.fill(address, urlOf(address), []string{b.helper("app"), first})...)
-	cmd := command(ctx, words, r.env)
+	cmd := r.command(ctx, address, []string{b.helper("app"), first}, b.helper("launch"), usage)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	err = cmd.Run()
 	if ctx.Err() != nil {
@@ -171,16 +168,4 @@ func (b *bench) try(ctx context.Context, r rival, address string, atMost time.Du
 	}
 	t.First = time.Duration(binary.NativeEndian.Uint64(clock))*time.Second + time.Duration(binary.NativeEndian.Uint64(clock[8:]))
 	return t, nil
-}
-
-func urlOf(address string) string { return "http://" + address + agent.Path }
-
-// command has an environment that is the same everywhere, and dies with all it
-// has started.
-func command(ctx context.Context, words, env []string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	return cmd
 }

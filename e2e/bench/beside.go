@@ -47,8 +47,7 @@ func (b *bench) companyOf(ctx context.Context, r rival, address string) (company
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	app := []string{"sleep", "600"}
-	words := r.fill(address, urlOf(address), app)
-	cmd := command(ctx, words, r.env)
+	cmd := r.command(ctx, address, app)
 	if err := cmd.Start(); err != nil {
 		return c, err
 	}

@@ -93,7 +93,7 @@ func (b *bench) grow(ctx context.Context, r rival, refused bool, length time.Dur
 	}
 	ctx, cancel := context.WithTimeout(ctx, length+time.Minute)
 	defer cancel()
-	cmd := command(ctx, r.fill(address, urlOf(address), []string{b.helper("app"), "/dev/null"}), r.env)
+	cmd := r.command(ctx, address, []string{b.helper("app"), "/dev/null"})
 	if err := cmd.Start(); err != nil {
 		return g, err
 	}

@@ -115,7 +115,7 @@ var (
 		Growth:  10 * time.Minute,
 	}
 	quick = plan{
-		Starts: 30, Waits: 8,
+		Starts: 20, Waits: 8,
 		Lengths: []time.Duration{500 * time.Millisecond, 3 * time.Second},
 		Costs:   []time.Duration{10 * time.Second},
 		Growth:  20 * time.Second,

@@ -3,18 +3,22 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
+
+	"github.com/envoy-wait/envoy-wait/e2e/agent"
 )
 
 // rival is one way to start an app, perhaps after a wait.
 type rival struct {
 	name string
-	// words are the command line. {url} and {address} in a word stand for the
-	// sidecar's; the word {command} stands for the app's words.
+	// words are the command line, env its variables. {url} and {address} in them
+	// stand for the sidecar's; the word {command} stands for the app's words.
 	words []string
 	env   []string
 	// ours is set for builds of envoy-wait.
@@ -77,9 +81,12 @@ func parseRival(name, text string) rival {
 	return r
 }
 
-// fill puts the sidecar and the app into the words.
-func (r rival) fill(address, url string, app []string) (words []string) {
-	replacer := strings.NewReplacer("{url}", url, "{address}", address)
+// command puts the sidecar and the app into the words, after those of before. It
+// has an environment that is the same everywhere, and dies with all it has
+// started.
+func (r rival) command(ctx context.Context, address string, app []string, before ...string) *exec.Cmd {
+	replacer := strings.NewReplacer("{url}", "http://"+address+agent.Path, "{address}", address)
+	words := before
 	for _, word := range r.words {
 		if word == "{command}" {
 			words = append(words, app...)
@@ -87,7 +94,11 @@ func (r rival) fill(address, url string, app []string) (words []string) {
 			words = append(words, replacer.Replace(word))
 		}
 	}
-	return words
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, each(r.env, replacer.Replace)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	return cmd
 }
 
 // installed leaves out the rivals that are not there, and says so.
