@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// side is how many waits of a length run side by side: an attempt of envoy-wait
-// takes about half a millisecond of CPU, and the longer the wait, the rarer they are.
+// side is how many waits of a length run side by side. They are idle nearly all of
+// the time, the more so the longer they are; but one curl of the shell loop may
+// take 40 ms of CPU on a slow machine.
 func side(length time.Duration) int {
 	switch {
 	case length <= time.Second:
@@ -19,9 +20,9 @@ func side(length time.Duration) int {
 	case length <= 5*time.Second:
 		return 8
 	case length <= 15*time.Second:
-		return 16
+		return 12
 	default:
-		return 32
+		return 20
 	}
 }
 

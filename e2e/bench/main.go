@@ -14,6 +14,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
@@ -71,6 +72,9 @@ func run(o *options) error {
 	}
 	r := &results{Machine: thisMachine(), Plan: p}
 	r.say("%s. %s", r.Machine, p)
+	if err := r.sayVersions(o); err != nil {
+		return err
+	}
 
 	waiters, starters := b.rivals(o)
 	waiters, starters = r.installed(waiters), r.installed(starters)
@@ -96,6 +100,20 @@ func run(o *options) error {
 		r.print(since.share())
 	}
 	return r.publish(o.out)
+}
+
+func (r *results) sayVersions(o *options) error {
+	for _, build := range []struct{ name, path string }{{nameOwn, o.binary}, {nameBaseline, o.baseline}} {
+		if build.path == "" {
+			continue
+		}
+		version, err := exec.Command(build.path, "--version").Output()
+		if err != nil {
+			return fmt.Errorf("%s --version: %w", build.path, err)
+		}
+		r.say("%q is %s.", build.name, strings.TrimSpace(string(version)))
+	}
+	return nil
 }
 
 // plan is how much is measured.
