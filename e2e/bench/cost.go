@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// cost takes waits of fixed lengths, two of a kind, all of one length side by side.
+// cost takes waits of fixed lengths, three of a kind, all of one length side by side.
 func (b *bench) cost(ctx context.Context, r *results, rivals []rival) error {
 	for _, length := range r.Plan.Costs {
 		var jobs []job
-		for range 2 {
+		for range 3 {
 			for _, rival := range rivals {
 				for _, refused := range []bool{true, false} {
 					jobs = append(jobs, job{rival, refused, length, length})
@@ -45,7 +45,7 @@ func (b *bench) cost(ctx context.Context, r *results, rivals []rival) error {
 	return nil
 }
 
-// costOf is the mean of the CPU, and of all else the worse.
+// costOf is the mean of the CPU, and of all else the most.
 func (r *results) costOf(name string, refused bool, length time.Duration) (c wait) {
 	waits := choose(r.Costs, name, refused, length)
 	for i, w := range waits {
