@@ -22,8 +22,8 @@ func (e endpoint) isHTTP() bool { return e.scheme != "tcp" && e.scheme != "file"
 // the scheme, so that one retry loop serves all: what has no status of its own
 // is 200 where it is ready.
 func (e endpoint) transport(timeout time.Duration) http.RoundTripper {
-	dialer := loopbackDialer{net.Dialer{KeepAlive: -1}, timeout / 2}
-	dial := func(ctx context.Context) (net.Conn, error) { return dialer.dial(ctx, "tcp", e.address) }
+	dialer := dialer{net.Dialer{KeepAlive: -1}, timeout / 2}
+	dial := func(ctx context.Context) (net.Conn, error) { return dialer.dial(ctx, e.address) }
 	switch e.scheme {
 	case "unix":
 		return newAttemptTransport(func(ctx context.Context) (net.Conn, error) {

@@ -137,30 +137,3 @@ func (b *attemptBody) Close() error {
 	defer b.end()
 	return b.ReadCloser.Close()
 }
-
-// loopbackDialer connects to localhost without a resolver: an image made from
-// scratch has no /etc/hosts, and then Go would ask a name server, which in a
-// mesh is behind the sidecar.
-type loopbackDialer struct {
-	net.Dialer
-	// fallback is how long 127.0.0.1 may take before ::1 gets its turn. Most of
-	// the time it is refused or accepted at once.
-	fallback time.Duration
-}
-
-func (d loopbackDialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || !isLocalhost(host) {
-		return d.DialContext(ctx, network, addr)
-	}
-	first, cancel := context.WithTimeout(ctx, d.fallback)
-	defer cancel()
-	conn, err := d.DialContext(first, "tcp4", net.JoinHostPort("127.0.0.1", port))
-	if err == nil {
-		return conn, nil
-	}
-	if conn, err6 := d.DialContext(ctx, "tcp6", net.JoinHostPort("::1", port)); err6 == nil {
-		return conn, nil
-	}
-	return nil, err // ::1 may be absent altogether, so 127.0.0.1 is the one to tell
-}

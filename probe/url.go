@@ -94,9 +94,3 @@ func Redact(raw string) string {
 	}
 	return raw[:start] + "xxxxx" + raw[at:]
 }
-
-// isLocalhost reports whether host is the name that RFC 6761 section 6.3 binds
-// to the loopback addresses.
-func isLocalhost(host string) bool {
-	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
-}
