@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -92,6 +93,8 @@ func parse(args, env []string, stdout io.Writer) (*settings, error) {
 		s.LogFormat = formatBeforeError(err, env)
 		return s, usageError(err)
 	}
+	// kong replaces what is not UTF-8 in the words that it has gone through.
+	s.Command = slices.Clone(head[len(head)-len(s.Command):])
 	switch {
 	case !s.dashes:
 	case len(s.Command) > 0: // app -- x: this "--" is the app's
@@ -151,13 +154,19 @@ func (s *settings) probeConfig(onAttempt func(probe.Attempt)) probe.Config {
 }
 
 // usageError is our own message where one is inside kong's, which does not know
-// of variables, else kong's.
+// of variables, else kong's, which repeats what was typed as it is.
 func usageError(err error) error {
 	var bad *badValue
 	if errors.As(err, &bad) {
 		return bad
 	}
-	return fmt.Errorf("%w; see envoy-wait --help", err)
+	printable := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, err.Error())
+	return fmt.Errorf("%s; see envoy-wait --help", printable)
 }
 
 // formatBeforeError finds the format of the line for a usage error: what the

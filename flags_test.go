@@ -151,9 +151,12 @@ func TestCommand(t *testing.T) {
 			t.Errorf("%s: a flag of the app was taken", test.args)
 		}
 	}
-	s, err := parse([]string{"--", "app", "", "--x=\xff y"}, nil, io.Discard)
-	if err != nil || !reflect.DeepEqual(s.Command, []string{"app", "", "--x=\xff y"}) {
-		t.Errorf("got %q, %v", s.Command, err)
+	for _, dashes := range [][]string{{"--"}, nil} {
+		command := []string{"app\xbc", "", "--x=\xff y"}
+		s, err := parse(append(dashes, command...), nil, io.Discard)
+		if err != nil || !reflect.DeepEqual(s.Command, command) {
+			t.Errorf("got %q, %v", s.Command, err)
+		}
 	}
 }
 
@@ -220,6 +223,7 @@ func TestBadLines(t *testing.T) {
 		want string
 	}{
 		{[]string{"--tiemout", "5s", "--", "app"}, "", `unknown flag --tiemout, did you mean "--timeout"?; see envoy-wait --help`},
+		{[]string{"--a\n\x1b[2Jb"}, "", `unknown flag --a??[2Jb; see envoy-wait --help`},
 		{[]string{"-t"}, "", `unknown flag -t, did you mean "-h"?; see envoy-wait --help`},
 		{[]string{"--timeout"}, "", `--timeout: the value is missing; see envoy-wait --help`},
 		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; see envoy-wait --help`},

@@ -1,3 +1,9 @@
+// Go reads the container's CPU limit at start and once a second after that, to
+// set GOMAXPROCS, which is 1 here.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
+
 // Command envoy-wait stands in front of an app as its entrypoint. It waits until
 // the Envoy sidecar's readiness endpoint answers 200, or a timeout expires, and
 // then becomes the app by execve(2): same process, nothing left running, so that
