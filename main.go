@@ -1,5 +1,5 @@
-// Go reads the container's CPU limit at start and once a second after that, to
-// set GOMAXPROCS, which is 1 here.
+// Go would keep the files with the container's CPU limit open, and read them once
+// a second, to set GOMAXPROCS: that is 1 here.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
