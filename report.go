@@ -235,7 +235,11 @@ func (r *report) pending() []*target {
 
 func (r *report) elapsed() time.Duration { return time.Since(r.start) }
 
-func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+// seconds are those of d to the millisecond. Duration.Seconds would make
+// 1.5110000000000001 of 1.511.
+func seconds(d time.Duration) float64 {
+	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
+}
 
 func name(t *target) string { return probe.Redact(t.URL) }
 

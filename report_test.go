@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -276,6 +278,15 @@ func TestReportOfASignal(t *testing.T) {
 	})
 	wants(t, got[1:], map[string]any{"severity": "WARNING", "message": `SIGTERM after 3.2s, "app" not started`,
 		"exit_status": 143.0, "error": "connection refused"})
+}
+
+func TestSeconds(t *testing.T) {
+	for ms := range 100000 {
+		want := strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%03d", ms/1000, ms%1000), "0"), ".")
+		if got := strconv.FormatFloat(seconds(time.Duration(ms)*time.Millisecond+499*time.Microsecond), 'f', -1, 64); got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	}
 }
 
 func TestLevels(t *testing.T) {
