@@ -8,14 +8,23 @@ LDFLAGS := -s -w -X main.version=$(VERSION:v%=%)
 BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS)
 MAX_SIZE := 8500000
 
+# For the images. A docker client alone builds nothing: its engine must answer.
+ENGINE   ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
+CREATED  ?= $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
+# Such as --build-arg GOPROXY=... or --platform linux/arm64.
+IMAGE_FLAGS ?=
+BUILD_IMAGE = $(ENGINE) build --build-arg VERSION='$(VERSION:v%=%)' --build-arg REVISION='$(REVISION)' \
+              --build-arg CREATED='$(CREATED)' $(IMAGE_FLAGS)
+
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
 GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
 
-.PHONY: help build test e2e demo lint tools vuln bench clean
+.PHONY: help build test e2e demo lint tools vuln bench image image-distroless clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
 
 build: ## build the static binary, bin/envoy-wait, and print its size
 	@$(BUILD) -ldflags '$(LDFLAGS)' -o bin/envoy-wait .
@@ -48,6 +57,12 @@ vuln: ## look for known vulnerabilities, in an unstripped twin: -s blinds govuln
 
 bench: build ## measure lag, cost and start-up beside what else people use, into docs/ (BENCHFLAGS=-quick: a minute, into bin/)
 	@go run ./e2e/bench -binary bin/envoy-wait $(BENCHFLAGS)
+
+image: ## build envoy-wait:latest, the image to copy from, with docker or podman
+	$(BUILD_IMAGE) -f Dockerfile -t envoy-wait:latest .
+
+image-distroless: image ## build envoy-wait:distroless, a base image
+	$(BUILD_IMAGE) -f Dockerfile.distroless -t envoy-wait:distroless .
 
 clean: ## remove what was built
 	rm -rf bin
