@@ -1,0 +1,115 @@
+//go:build linux
+
+package pods
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+// The images under the names that the examples use.
+const (
+	imageToCopyFrom = "envoy-wait:latest"
+	imageDistroless = "envoy-wait:distroless"
+	imageInstaller  = "registry.example.com/envoy-wait:1.0"
+	imageShop       = "registry.example.com/shop:1.0"
+	imageSidecar    = "registry.example.com/sidecar:1.0"
+	imageSmallShop  = "small-shop"
+	imageTiniShop   = "tini-shop"
+)
+
+// What make image is told.
+const (
+	imageVersion  = "1.2.3"
+	imageRevision = "0123456789abcdef0123456789abcdef01234567"
+	imageCreated  = "2026-11-24T01:02:03Z"
+)
+
+// once is a build step that is made once, and has its error for every test.
+func once(steps ...func() error) func() error {
+	return sync.OnceValue(func() error {
+		for _, step := range steps {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func command(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s %q: %w\n%s", name, args, err, out)
+	}
+	return nil
+}
+
+var (
+	bases = once(func() error { return command("testdata/bases.sh", filepath.Join(storage, "tmp")) })
+
+	ours = once(bases, func() error {
+		flags, err := buildFlags()
+		if err != nil {
+			return err
+		}
+		return command("make", "-C", harness.Root(), "image-distroless", "ENGINE=podman", "VERSION=v"+imageVersion,
+			"REVISION="+imageRevision, "CREATED="+imageCreated, "IMAGE_FLAGS="+strings.Join(flags, " "))
+	}, func() error { return command("podman", "tag", imageToCopyFrom, imageInstaller) })
+
+	shop      = once(ours, example("Dockerfile.app", imageShop))
+	smallShop = once(ours, example("Dockerfile.from-distroless", imageSmallShop))
+	tiniShop  = once(ours, example("Dockerfile.tini", imageTiniShop))
+
+	sidecar = once(func() error {
+		build := `CGO_ENABLED=0 go build -o "$0/sidecar" github.com/envoy-wait/envoy-wait/e2e/sidecar &&
+			tar -C "$0" -c sidecar | podman import --change='ENTRYPOINT ["/sidecar"]' - "$1"`
+		return command("sh", "-c", build, filepath.Join(storage, "tmp"), imageSidecar)
+	})
+)
+
+// example builds a Dockerfile of the examples as its first lines say.
+func example(dockerfile, image string) func() error {
+	return func() error {
+		flags, err := buildFlags()
+		if err != nil {
+			return err
+		}
+		dir := filepath.Join(harness.Root(), "examples")
+		args := append([]string{"build", "-f", filepath.Join(dir, dockerfile), "-t", image}, flags...)
+		return command("podman", append(args, dir)...)
+	}
+}
+
+// buildFlags give a build this machine's Go, with its cache, and the modules
+// that were downloaded to build the tests: it needs no network.
+func buildFlags() ([]string, error) {
+	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE", "GOCACHE").Output()
+	if err != nil {
+		return nil, err
+	}
+	dirs := strings.Fields(string(out))
+	return []string{
+		"--network=none",
+		"--volume=" + dirs[0] + ":/usr/local/go:ro",
+		"--volume=" + dirs[1] + "/cache/download:/modules:ro",
+		"--volume=" + dirs[2] + ":/cache",
+		"--build-arg=GOPROXY=file:///modules",
+	}, nil
+}
+
+// needImages sets up podman, and builds what steps build.
+func needImages(t *testing.T, steps ...func() error) {
+	t.Helper()
+	needPodman(t)
+	for _, step := range steps {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
