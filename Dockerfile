@@ -3,7 +3,8 @@
 #   COPY --from=envoy-wait /envoy-wait /usr/local/bin/
 #
 # The build stage runs on the machine's own platform and cross-compiles: no
-# emulation is needed for any --platform.
+# emulation is needed for any --platform. podman 4 wants to be told which that is:
+# --build-arg BUILDPLATFORM=linux/amd64.
 FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY . .
