@@ -18,7 +18,7 @@ mkdir -p "$root/usr/bin" "$root/usr/sbin" "$root/usr/lib" "$root/usr/lib64" "$ro
 for dir in bin sbin lib lib64; do ln -s usr/$dir "$root/$dir"; done
 essential=$(dpkg-query -W -f '${Essential} ${Package}\n' | sed -n 's/^yes //p')
 # shellcheck disable=SC2086 # a list
-packages=$(apt-cache depends --recurse --installed --important apt make $essential | grep -E '^[a-z0-9]' | sort -u |
+packages=$(apt-cache depends --recurse --installed --important apt make mawk $essential | grep -E '^[a-z0-9]' | sort -u |
 	xargs dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | sed -n 's/^ii *//p')
 # shellcheck disable=SC2086
 dpkg-query -L $packages | sed -n 's,^/\(..*\),\1,p' | grep -vE '^usr/share/(doc|man|locale|info|lintian)/' | sort -u >"$work/files"
