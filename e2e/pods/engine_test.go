@@ -98,7 +98,9 @@ var startEngine = sync.OnceValue(func() (err error) {
 func needPodman(t *testing.T) {
 	t.Helper()
 	harness.NeedRoot(t)
-	harness.NeedTools(t, "podman", "runc", "conmon", "make", "tar", "apt-cache", "dpkg-query", "dpkg-deb", "busybox", "tini")
+	harness.NeedTools(t, "podman", "runc", "conmon", "catatonit", "make", "tar", "apt-cache", "dpkg-deb", "busybox", "tini")
+	_, err := os.Stat("/usr/lib/cni/loopback")
+	harness.Need(t, err == nil, "needs containernetworking-plugins")
 	if err := startEngine(); err != nil {
 		t.Fatal(err)
 	}
