@@ -19,7 +19,7 @@ for dir in bin sbin lib lib64; do ln -s usr/$dir "$root/$dir"; done
 essential=$(dpkg-query -W -f '${Essential} ${Package}\n' | sed -n 's/^yes //p')
 # shellcheck disable=SC2086 # a list
 packages=$(apt-cache depends --recurse --installed --important apt make mawk $essential | grep -E '^[a-z0-9]' | sort -u |
-	xargs dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | sed -n 's/^ii *//p')
+	xargs dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | sed -n 's/^i[iWt] *//p')
 # shellcheck disable=SC2086
 dpkg-query -L $packages | sed -n 's,^/\(..*\),\1,p' | grep -vE '^usr/share/(doc|man|locale|info|lintian)/' | sort -u >"$work/files"
 tar -C / --no-recursion --ignore-failed-read -c -T "$work/files" 2>"$work/missing" | tar -C "$root" --keep-directory-symlink -x
@@ -27,7 +27,7 @@ chmod 1777 "$root/tmp"
 cp /usr/share/base-passwd/passwd.master "$root/etc/passwd"
 cp /usr/share/base-passwd/group.master "$root/etc/group"
 # shellcheck disable=SC2086
-dpkg-query -s $packages >"$root/var/lib/dpkg/status"
+dpkg-query -s $packages | sed 's/^Status:.*/Status: install ok installed/; /^Triggers-/d' >"$root/var/lib/dpkg/status"
 for package in $packages; do cp /var/lib/dpkg/info/"$package"[.:]* "$root/var/lib/dpkg/info/"; done
 
 # What apt-get can install there: tini, packed again from what is installed here.
