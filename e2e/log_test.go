@@ -87,63 +87,6 @@ func TestPasswordsAreNotPrinted(t *testing.T) {
 	}
 }
 
-// A stderr that takes nothing loses lines, and nothing else.
-func TestStderrThatTakesNothing(t *testing.T) {
-	url := readyURL(t)
-	for name, stderr := range map[string]func(*testing.T) *os.File{
-		"a pipe without a reader": func(t *testing.T) *os.File {
-			r, w := pipe(t)
-			_ = r.Close()
-			return w
-		},
-		"a full pipe": func(t *testing.T) *os.File {
-			_, w := pipe(t)
-			fd := int(w.Fd()) // each call makes it blocking
-			if err := syscall.SetNonblock(fd, true); err != nil {
-				t.Fatal(err)
-			}
-			for err := error(nil); err == nil; {
-				_, err = syscall.Write(fd, make([]byte, 4096))
-			}
-			if err := syscall.SetNonblock(fd, false); err != nil {
-				t.Fatal(err)
-			}
-			return w
-		},
-		"a full disk": func(t *testing.T) *os.File {
-			f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-			if err != nil {
-				t.Skip(err)
-			}
-			t.Cleanup(func() { _ = f.Close() })
-			return f
-		},
-		"a terminal that hung up": func(t *testing.T) *os.File {
-			master, slave := openTerminal(t)
-			_ = master.Close()
-			t.Cleanup(func() { _ = slave.Close() })
-			return slave
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, args := range [][]string{{"--url", url}, {"--url", harness.NewPort(t).URL(), "--timeout", "50ms"}} {
-				cmd := envoyWait(t, append(args, "--", "echo", "started")...)
-				cmd.Stderr = stderr(t)
-				if r := harness.Start(t, cmd).Result(); r.Code != 0 || r.Stdout != "started\n" {
-					t.Errorf("%+v", r)
-				}
-			}
-		})
-	}
-	t.Run("closed", func(t *testing.T) {
-		cmd := envoyWait(t, "--url", url, "--", "echo", "started")
-		cmd = exec.Command("sh", append([]string{"-c", `exec 2>&-; exec "$@"`, "sh"}, cmd.Args...)...)
-		if r := harness.Start(t, cmd).Result(); r.Code != 0 || r.Stdout != "started\n" {
-			t.Errorf("%+v", r)
-		}
-	})
-}
-
 func pipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()

@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -14,7 +12,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -166,84 +163,6 @@ func TestProxyVariablesChangeNothing(t *testing.T) {
 			t.Errorf("the proxy saw %d connections", n)
 		}
 	})
-}
-
-// The deadline holds, whatever the endpoint does.
-func TestDeadlineHolds(t *testing.T) {
-	const header = "HTTP/1.1 200 OK\r\n"
-	for name, serve := range map[string]func(net.Conn){
-		"accepts and never answers": func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) },
-		"one byte a moment in the status line": func(conn net.Conn) {
-			drip(conn, "HTTP/1.1 200"+strings.Repeat(" ", 1<<12))
-		},
-		"one byte a moment in the headers":  func(conn net.Conn) { drip(conn, header+"X: "+strings.Repeat("x", 1<<12)) },
-		"headers without end":               func(conn net.Conn) { repeat(conn, header, "X: y\r\n") },
-		"one header without end":            func(conn net.Conn) { repeat(conn, header+"X: ", "xxxx") },
-		"informational answers without end": func(conn net.Conn) { repeat(conn, "", "HTTP/1.1 103 Early Hints\r\n\r\n") },
-		"503 and a body without end": func(conn net.Conn) {
-			repeat(conn, "HTTP/1.1 503 Service Unavailable\r\n\r\n", strings.Repeat("x", 1000))
-		},
-		"503 and a body by drops": func(conn net.Conn) {
-			drip(conn, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4096\r\n\r\n"+strings.Repeat("x", 4096))
-		},
-		"garbage without end": func(conn net.Conn) { repeat(conn, "", "\x00\xff\n") },
-		"nothing, and closes": func(net.Conn) {},
-		"an answer before any request": func(conn net.Conn) {
-			_, _ = io.WriteString(conn, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n")
-			_, _ = io.Copy(io.Discard, conn)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			port := harness.NewPort(t)
-			l := port.Listen()
-			go func() {
-				for {
-					conn, err := l.Accept()
-					if err != nil {
-						return
-					}
-					go func() {
-						defer func() { _ = conn.Close() }()
-						serve(conn)
-					}()
-				}
-			}()
-			const timeout = 700 * time.Millisecond
-			p := harness.Start(t, envoyWait(t, "--url", port.URL(), "--timeout", timeout.String(), "--", "echo", "started"))
-			start := time.Now()
-			r := p.Result()
-			took := time.Since(start)
-			if r.Code != 0 || r.Stdout != "started\n" || !strings.Contains(message(t, r.Stderr), "not ready after 7") {
-				t.Errorf("%+v", r)
-			}
-			// 50 ms on an idle machine: this one may be busy.
-			if limit := timeout + 10*50*time.Millisecond; took > limit {
-				t.Errorf("the wait took %v, want at most %v", took, limit)
-			}
-			if n := strings.Count(r.Stderr, "\n"); n >= 20 {
-				t.Errorf("%d lines", n)
-			}
-		})
-	}
-}
-
-func drip(conn net.Conn, text string) {
-	for i := range len(text) {
-		if _, err := fmt.Fprint(conn, text[i:i+1]); err != nil {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-}
-
-// repeat is bounded by the other side, and at the latest by 100 MB.
-func repeat(conn net.Conn, first, then string) {
-	_, err := io.WriteString(conn, first)
-	block := strings.Repeat(then, 1+10000/len(then))
-	for n := 0; err == nil && n < 100<<20; n += len(block) {
-		_, err = io.WriteString(conn, block)
-	}
 }
 
 // All must be ready, under one deadline; each is asked until its first 200.

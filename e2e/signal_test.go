@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +10,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
@@ -169,30 +166,11 @@ func TestSignalAroundTheStart(t *testing.T) {
 // as stdin, stdout and stderr. What it writes is in the process's stdout.
 func onTerminal(t *testing.T, cmd *exec.Cmd) *harness.Process {
 	t.Helper()
-	master, slave := openTerminal(t)
+	master, slave := harness.Terminal(t)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := harness.Start(t, cmd)
 	_ = slave.Close()
 	p.Capture(master)
 	return p
-}
-
-func openTerminal(t *testing.T) (master, slave *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	harness.Need(t, err == nil, fmt.Sprintf("needs a pseudo-terminal: %v", err))
-	t.Cleanup(func() { _ = master.Close() })
-	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return master, slave
 }

@@ -1,0 +1,301 @@
+//go:build linux
+
+package faults
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+var (
+	rounds = flag.Int("rounds", 50, "of each race")
+	length = flag.Duration("wait", 700*time.Millisecond, "the timeout of each wait")
+	table  = flag.String("table", "", "Markdown `file` in which to put what was seen")
+)
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// Rows wait most of the time: more of them at once than there are cores.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(files.dir)
+	if code == 0 && *table != "" {
+		if err := writeTables(*table); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// The promises: see docs/reliability.md.
+const (
+	// 50 ms on an idle machine: this one may be busy.
+	maxOverrun = 10 * 50 * time.Millisecond
+	maxMemory  = 24 << 20
+	maxLines   = 20 // a minute
+
+	appStatus = 7 // the app's own
+)
+
+// fault is a row: what is wrong, and whether the endpoint becomes ready.
+type fault struct {
+	name  string
+	serve func(net.Conn, *endpoint)           // one connection; nil: nothing listens
+	setUp func(*testing.T, *endpoint, *start) // what else is wrong
+	ready bool
+	slack time.Duration // to be added to maxOverrun
+}
+
+// start is how envoy-wait is started.
+type start struct {
+	timeout time.Duration
+	args    []string // more of them, before the command
+	wrapper []string // execs envoy-wait
+	env     []string
+	stderr  *os.File // else it is captured
+	// during does something to the process while it waits. It returns how long
+	// that kept the process from going on.
+	during func(p *running) time.Duration
+	ready  bool // the endpoint becomes ready
+}
+
+// check runs the rows of a subject, each to all its ends.
+func check(t *testing.T, subject string, faults []fault, alsoReady bool) {
+	for _, f := range faults {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			s := seen{subject: subject, name: f.name}
+			s.start = f.check(t, "start", f.serve, f.ready, &s)
+			s.fail = f.check(t, "fail", f.serve, f.ready, &s)
+			if alsoReady {
+				f.check(t, "fail", answer(genuine), true, &s)
+			}
+			if !t.Failed() {
+				remember(s)
+			}
+		})
+	}
+}
+
+// check runs the row to one of its ends, and returns the exit status.
+func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpoint), ready bool, s *seen) int {
+	t.Helper()
+	r := f.run(t, onTimeout, serve, ready)
+	// A busy machine may delay one run; a deadline that does not hold shows in
+	// each.
+	for range 4 {
+		if r.late && !r.Signaled {
+			t.Logf("it took %v, once more", r.Took)
+			r = f.run(t, onTimeout, serve, ready)
+		}
+	}
+	if r.late {
+		t.Errorf("it took %v\n%s", r.Took, r.stderr)
+	}
+
+	wantCode, wantStarts := appStatus, int32(1)
+	if !ready && onTimeout == "fail" {
+		wantCode, wantStarts = 124, 0
+	}
+	if r.Code != wantCode || r.Signaled || r.starts != wantStarts {
+		t.Errorf("on timeout %s: exit status %d, signal %d, %d starts; want %d and %d\n%s",
+			onTimeout, r.Code, r.Signal, r.starts, wantCode, wantStarts, r.stderr)
+	}
+	if r.early || !ready && r.Took < *length {
+		t.Errorf("it ended after %v, before a 200 and before the timeout\n%s", r.Took, r.stderr)
+	}
+	if r.MaxRSS<<10 > maxMemory {
+		t.Errorf("%d KiB of memory", r.MaxRSS)
+	}
+	lines := strings.Count(r.stderr, "\n")
+	if limit := maxLines * max(1, int(*length/time.Minute)); lines >= limit {
+		t.Errorf("%d lines, want less than %d", lines, limit)
+	}
+	if dump.MatchString(r.stderr) {
+		t.Errorf("a crash: %s", r.stderr)
+	}
+	s.memory = max(s.memory, r.MaxRSS<<10)
+	s.lines = max(s.lines, lines)
+	if !ready {
+		s.overrun = max(s.overrun, r.Took-*length)
+	}
+	if ready == f.ready {
+		s.cause = causeIn(r.stderr)
+	}
+	return r.Code
+}
+
+// run runs the row once.
+func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoint), ready bool) result {
+	t.Helper()
+	e := newEndpoint(t, serve)
+	e.mustBeReady = ready
+	timeout := *length
+	if ready {
+		timeout = harness.Patience // it ends long before
+	}
+	how := &start{timeout: timeout, ready: ready, args: []string{"--on-timeout", onTimeout}, env: harness.Env()}
+	if f.setUp != nil {
+		f.setUp(t, e, how)
+	}
+	how.args = append([]string{"--url", e.url, "--timeout", timeout.String()}, how.args...)
+	p := launch(t, e, how)
+	limit := timeout + maxOverrun + f.slack
+	if how.during != nil && !ready {
+		limit = max(limit, how.during(p)+maxOverrun)
+	}
+	r := p.result()
+	r.late = r.Took > limit
+	return r
+}
+
+// dump is what the Go runtime says when a program crashes.
+var dump = regexp.MustCompile(`(?m)^(panic|fatal error|goroutine \d|SIG[A-Z]+:|runtime: )`)
+
+// causeIn returns what the last line names as the cause.
+func causeIn(stderr string) string {
+	lines := strings.Split(strings.TrimSpace(stderr), "\n")
+	var last struct {
+		Error  string
+		Status int
+	}
+	if json.Unmarshal([]byte(lines[len(lines)-1]), &last) != nil {
+		return "" // nothing was captured, or it was not sent
+	}
+	if last.Error == "" && last.Status != 0 {
+		return fmt.Sprintf("status %d", last.Status)
+	}
+	return last.Error
+}
+
+// files holds the binaries that every row runs, where anyone may execute them.
+var files struct {
+	sync.Once
+	dir string
+	err error
+}
+
+func binaries(t *testing.T) (envoyWait, launcher string) {
+	t.Helper()
+	binary := harness.Binary(t)
+	files.Do(func() {
+		if files.dir, files.err = os.MkdirTemp("", "envoy-wait-faults-"); files.err != nil {
+			return
+		}
+		script := `set -e; chmod 755 "$1"; cp "$2" "$1/envoy-wait"; CGO_ENABLED=0 exec go build -o "$1" ./e2e/faults/launch`
+		cmd := exec.Command("sh", "-c", script, "sh", files.dir, binary)
+		cmd.Dir = harness.Root()
+		_, files.err = cmd.Output()
+	})
+	if files.err != nil {
+		t.Fatal(files.err)
+	}
+	return filepath.Join(files.dir, "envoy-wait"), filepath.Join(files.dir, "launch")
+}
+
+// running is envoy-wait under a launcher that measures it.
+type running struct {
+	*harness.Process
+	t             *testing.T
+	timeout       time.Duration
+	pid           int // of envoy-wait, and of the app
+	report        *bufio.Reader
+	starts        atomic.Int32
+	early         atomic.Bool // the app started before anything answered 200
+	startsWatched chan struct{}
+}
+
+type result struct {
+	Took     time.Duration
+	Code     int
+	Signaled bool
+	Signal   syscall.Signal
+	MaxRSS   int64 // KiB
+
+	stderr string
+	starts int32 // of the app
+	early  bool  // it was started before anything answered 200
+	late   bool
+}
+
+func launch(t *testing.T, e *endpoint, how *start) *running {
+	t.Helper()
+	binary, launcher := binaries(t)
+	args := append([]string{"measure"}, how.wrapper...)
+	args = append(append(append(args, binary), how.args...), "--", launcher, "app")
+	cmd := exec.Command(launcher, args...)
+	cmd.Env = how.env
+	if how.stderr != nil {
+		cmd.Stderr = how.stderr
+	}
+	started, report := newPipe(t), newPipe(t)
+	cmd.ExtraFiles = []*os.File{started.w, report.w}
+	p := &running{t: t, timeout: how.timeout, Process: harness.Start(t, cmd), report: bufio.NewReader(report.r), startsWatched: make(chan struct{})}
+	_, _ = started.w.Close(), report.w.Close()
+	go func() {
+		defer close(p.startsWatched)
+		for lines := bufio.NewScanner(started.r); lines.Scan(); {
+			p.starts.Add(1)
+			p.early.Store(e.mustBeReady && !e.ready.Load())
+		}
+	}()
+	p.read(&p.pid)
+	return p
+}
+
+// read takes the next report of the launcher.
+func (p *running) read(into any) {
+	p.t.Helper()
+	line, err := p.report.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, into)
+	}
+	if err != nil {
+		p.t.Fatalf("the launcher: %v\n%s", err, p.Stderr())
+	}
+}
+
+func (p *running) result() result {
+	p.t.Helper()
+	// The launcher would wait for its child, and we for both.
+	timer := time.AfterFunc(p.timeout+harness.Patience/2, func() { _ = syscall.Kill(p.pid, syscall.SIGKILL) })
+	defer timer.Stop()
+	var r result
+	p.read(&r)
+	if r := p.Result(); r.Code != 0 {
+		p.t.Fatalf("the launcher: %+v", r)
+	}
+	<-p.startsWatched
+	r.stderr, r.starts, r.early = p.Stderr(), p.starts.Load(), p.early.Load()
+	return r
+}
+
+type pipe struct{ r, w *os.File }
+
+func newPipe(t *testing.T) pipe {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	return pipe{r, w}
+}

@@ -1,0 +1,112 @@
+//go:build linux
+
+package faults
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// seen is what a row of the table shows.
+type seen struct {
+	subject, name, cause string
+	start, fail          int // exit statuses
+	overrun              time.Duration
+	memory               int64
+	lines                int
+}
+
+// outcomes is what a race came to.
+type outcomes struct {
+	name   string
+	rounds int
+	counts map[string]int
+}
+
+var memory struct {
+	sync.Mutex
+	seen     []seen
+	outcomes []outcomes
+}
+
+func remember(s seen) {
+	memory.Lock()
+	defer memory.Unlock()
+	memory.seen = append(memory.seen, s)
+}
+
+func rememberOutcomes(o outcomes) {
+	memory.Lock()
+	defer memory.Unlock()
+	memory.outcomes = append(memory.outcomes, o)
+}
+
+// writeTables replaces what is between the marks in a Markdown file.
+func writeTables(path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	for mark, text := range map[string]string{"faults": faultTable(), "races": raceTable()} {
+		between := regexp.MustCompile(fmt.Sprintf(`(?s)(<!-- %s -->\n).*?(<!-- end -->)`, mark))
+		if !between.Match(content) {
+			return fmt.Errorf("%s: no place for the table of %s", path, mark)
+		}
+		if text != "" {
+			content = between.ReplaceAll(content, []byte("${1}"+text+"${2}"))
+		}
+	}
+	return os.WriteFile(path, content, 0o644)
+}
+
+func faultTable() string {
+	slices.SortStableFunc(memory.seen, func(a, b seen) int { return strings.Compare(a.subject+a.name, b.subject+b.name) })
+	text, subject := "", ""
+	for _, s := range memory.seen {
+		if s.subject != subject {
+			subject = s.subject
+			text += fmt.Sprintf("\n| %s | last seen | exit `start` / `fail` | overrun, ms | peak, MB | lines |\n|---|---|---|---|---|---|\n", subject)
+		}
+		overrun := "ready"
+		if s.overrun != 0 {
+			overrun = fmt.Sprint(s.overrun.Milliseconds())
+		}
+		text += fmt.Sprintf("| %s | %s | %d / %d | %s | %.1f | %d |\n",
+			s.name, cell(s.cause), s.start, s.fail, overrun, float64(s.memory)/1e6, s.lines)
+	}
+	if text != "" {
+		text += "\n"
+	}
+	return text
+}
+
+func raceTable() string {
+	slices.SortFunc(memory.outcomes, func(a, b outcomes) int { return strings.Compare(a.name, b.name) })
+	text := ""
+	for _, o := range memory.outcomes {
+		var counts []string
+		for name, n := range o.counts {
+			counts = append(counts, fmt.Sprintf("%s: %d", name, n))
+		}
+		slices.Sort(counts)
+		text += fmt.Sprintf("| %s | %d | %s |\n", o.name, o.rounds, cell(strings.Join(counts, "; ")))
+	}
+	if text != "" {
+		text = "\n| race | rounds | outcomes |\n|---|---|---|\n" + text + "\n"
+	}
+	return text
+}
+
+// cell fits text into one cell.
+func cell(text string) string {
+	const limit = 300
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + "..."
+	}
+	return strings.NewReplacer("|", `\|`, "<", "&lt;").Replace(text)
+}
