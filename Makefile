@@ -21,7 +21,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
 GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
 
-.PHONY: help build test e2e demo lint tools vuln bench image image-distroless clean
+.PHONY: help build test proof e2e demo lint tools vuln bench image image-distroless clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -33,10 +33,21 @@ build: ## build the static binary, bin/envoy-wait, and print its size
 
 test: build ## run all tests but those that need containers
 	go vet ./...
-	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./e2e
+	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./e2e ./e2e/faults
 
 e2e: build ## run the tests that need root: redirected networks, containers, Pods
 	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/mesh ./e2e/pods
+
+proof: build ## every fault for a minute, 1,000 rounds of each race, -race; writes docs/reliability.md
+	CGO_ENABLED=1 go test -race -count=1 $(TESTFLAGS) . ./probe ./exec
+	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/faults -rounds 1000 -wait 60s -table $(CURDIR)/docs/reliability.md
+
+# Without FUZZTIME=, each target for a minute.
+FUZZTIME ?= 60s
+fuzz: ## fuzz arguments, environment, URLs and answers
+	@for target in .:FuzzArguments .:FuzzEnvironment ./probe:FuzzURL ./probe:FuzzRequest ./probe:FuzzRedact ./probe:FuzzAnswer; do \
+	 go test $${target%:*} -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done
 
 demo: build ## see the main job: a sidecar that is ready after 3 seconds, envoy-wait, an app
 	@go run ./e2e/demo bin/envoy-wait

@@ -1,0 +1,243 @@
+//go:build linux
+
+package faults
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+// app says that it runs, then has no handler: a signal kills it. It ends with 1
+// when stdin ends, which is how a round ends whose signal was lost.
+const app = `echo started; read -r _; exit 1`
+
+// appAsPID1 has a handler: without one the kernel would drop the signal.
+const appAsPID1 = `trap 'exit 9' TERM; echo started; read -r _; exit 1`
+
+// round is one start with a signal or two at random moments.
+type round struct {
+	harness.Result
+	started bool      // the app said so
+	sent    time.Time // the last signal
+	exe     string    // of the process after that
+}
+
+// signalled runs command, sends the signals, each after its delay, and returns
+// how that ended. After patience it ends an app that no signal has reached.
+func signalled(t *testing.T, command []string, pid1 bool, patience time.Duration, signals map[syscall.Signal]time.Duration) round {
+	t.Helper()
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = harness.Env()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if pid1 {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+	}
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := harness.Start(t, cmd)
+	spawned := time.Now()
+	timer := time.AfterFunc(patience, func() { _ = stdin.Close() })
+	defer timer.Stop()
+	order := make([]syscall.Signal, 0, len(signals))
+	for signal := range signals {
+		order = append(order, signal)
+	}
+	slices.SortFunc(order, func(a, b syscall.Signal) int { return int(signals[a] - signals[b]) })
+	var r round
+	for _, signal := range order {
+		time.Sleep(signals[signal] - time.Since(spawned))
+		_ = syscall.Kill(p.Process.Pid, signal) // not reaped yet: the process is ours
+		r.sent = time.Now()
+		r.exe, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", p.Process.Pid))
+	}
+	r.Result = p.Result()
+	_ = stdin.Close()
+	r.started = strings.Contains(r.Stdout, "started\n")
+	return r
+}
+
+// repeat runs the rounds, several at once, and counts what they came to.
+func repeat(t *testing.T, name string, rounds int, once func(random *rand.Rand) (outcome string)) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	o := outcomes{name: name, rounds: rounds, counts: map[string]int{}}
+	next := make(chan int)
+	var mu sync.Mutex
+	var workers sync.WaitGroup
+	for range atOnce {
+		workers.Go(func() {
+			for i := range next {
+				outcome := once(rand.New(rand.NewPCG(seed, uint64(i))))
+				mu.Lock()
+				o.counts[outcome]++
+				mu.Unlock()
+			}
+		})
+	}
+	for i := 0; i < rounds && !t.Failed(); i++ {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	t.Logf("%d rounds: %v", rounds, o.counts)
+	if !t.Failed() {
+		rememberOutcomes(o)
+	}
+}
+
+// atOnce is how many rounds run side by side.
+const atOnce = 4
+
+// toApp is how long a start takes until the app has ended: the median of a few,
+// with as many at once as there will be.
+func toApp(t *testing.T, command []string) time.Duration {
+	t.Helper()
+	took := make([]time.Duration, 4*atOnce)
+	var workers sync.WaitGroup
+	for worker := range atOnce {
+		workers.Go(func() {
+			for i := worker; i < len(took); i += atOnce {
+				start := time.Now()
+				out, err := exec.Command(command[0], command[1:]...).Output()
+				if took[i] = time.Since(start); !strings.HasPrefix(string(out), "started\n") {
+					t.Errorf("%v: %s", err, out)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	slices.Sort(took)
+	return took[len(took)/2]
+}
+
+// moment is any from spawn until 50 ms after the app's start, most of them while
+// something goes on.
+func moment(random *rand.Rand, start time.Duration) time.Duration {
+	if random.IntN(4) == 0 {
+		return start + time.Duration(random.Int64N(int64(50*time.Millisecond)))
+	}
+	return time.Duration(random.Int64N(int64(start * 3 / 2)))
+}
+
+// behind is a command that becomes the app at once, since the endpoint is ready.
+func behind(t *testing.T, script string) []string {
+	t.Helper()
+	binary, _ := binaries(t)
+	return []string{binary, "--log-level", "debug", "--url", newEndpoint(t, answer(genuine)).url, "--", "sh", "-c", script}
+}
+
+// A signal ends envoy-wait or reaches the app: never both, never neither.
+func TestSignalAtAnyMoment(t *testing.T) {
+	command := behind(t, app)
+	start := toApp(t, command)
+	repeat(t, "one SIGTERM at any moment", *rounds, func(random *rand.Rand) string {
+		r := signalled(t, command, false, 5*time.Second, map[syscall.Signal]time.Duration{syscall.SIGTERM: moment(random, start)})
+		return endOf(t, r, syscall.SIGTERM)
+	})
+}
+
+func TestTwoSignalsAtAnyMoment(t *testing.T) {
+	command := behind(t, app)
+	start := toApp(t, command)
+	// A tenth of the rounds of one: the whole is about the same.
+	repeat(t, "SIGTERM and SIGUSR1 at any moment", max(10, *rounds/10), func(random *rand.Rand) string {
+		r := signalled(t, command, false, 5*time.Second, map[syscall.Signal]time.Duration{
+			syscall.SIGTERM: moment(random, start), syscall.SIGUSR1: moment(random, start),
+		})
+		return endOf(t, r, syscall.SIGTERM, syscall.SIGUSR1)
+	})
+}
+
+// endOf checks how a round ended, and says it in a few words.
+func endOf(t *testing.T, r round, signals ...syscall.Signal) string {
+	t.Helper()
+	says := strings.Contains(r.Stderr, "not started")
+	switch {
+	case r.Signal == 0 && !slices.ContainsFunc(signals, func(s syscall.Signal) bool { return r.Code == 128+int(s) }),
+		r.Signal != 0 && !slices.Contains(signals, r.Signal):
+		t.Errorf("neither: %+v", r)
+		return "lost"
+	case r.started && (r.Signal == 0 || says):
+		t.Errorf("both: %+v", r)
+		return "both"
+	case r.Signal == 0:
+		return "128+n, no app"
+	case r.started:
+		return "the app was killed"
+	case strings.Contains(r.Stderr, "starting"):
+		return "the app was killed before its first line"
+	default:
+		return "killed before Go's handlers, no app"
+	}
+}
+
+// As PID 1 the kernel drops a signal that has no handler when it is to be
+// delivered. From the first line of the log to the last none is lost; before and
+// after that it is as with a direct start.
+func TestSignalAtAnyMomentAsPID1(t *testing.T) {
+	harness.NeedRoot(t)
+	for name, command := range map[string][]string{
+		"SIGTERM to PID 1, through envoy-wait": behind(t, appAsPID1), "SIGTERM to PID 1, started directly": {"sh", "-c", appAsPID1},
+	} {
+		start := toApp(t, command)
+		repeat(t, name, *rounds, func(random *rand.Rand) string {
+			r := signalled(t, command, true, 300*time.Millisecond, map[syscall.Signal]time.Duration{syscall.SIGTERM: moment(random, start)})
+			return endAsPID1(t, r)
+		})
+	}
+}
+
+func endAsPID1(t *testing.T, r round) string {
+	t.Helper()
+	first, last := r.logged()
+	switch {
+	case r.Code == 9 && r.started:
+		return "the app's handler"
+	case r.Code == 143 && r.Signal == 0 && !r.started:
+		return "128+n, no app"
+	case !first.IsZero() && r.sent.After(first) && r.sent.Before(last):
+		t.Errorf("lost in envoy-wait: %+v", r)
+		return "lost in envoy-wait"
+	case r.Code == 2 && !r.started:
+		// The runtime has its handlers, main has not: it cannot kill PID 1.
+		return "exit status 2 before main, no app"
+	case r.Code != 1 || !r.started:
+		t.Errorf("neither: %+v", r)
+		return "neither"
+	case r.sent.Before(first):
+		return "dropped before main"
+	case strings.HasSuffix(r.exe, "/envoy-wait"):
+		return "dropped in execve"
+	case strings.HasSuffix(r.exe, ".test"):
+		return "dropped before execve of the whole"
+	default:
+		return "dropped in the app before its handler"
+	}
+}
+
+// logged returns the times of the first line, which comes after signals are
+// caught, and of the last, which comes before execve; zero without a log.
+func (r round) logged() (first, last time.Time) {
+	for text := range strings.Lines(r.Stderr) {
+		var line struct{ Time time.Time }
+		if json.Unmarshal([]byte(text), &line) == nil && first.IsZero() {
+			first = line.Time
+		}
+		last = line.Time
+	}
+	return first, last
+}
