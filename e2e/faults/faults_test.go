@@ -102,7 +102,7 @@ func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpo
 	// A busy machine may delay one run; a deadline that does not hold shows in
 	// each.
 	for range 4 {
-		if r.late && !r.Signaled {
+		if r.late && !ready && !r.Signaled {
 			t.Logf("it took %v, once more", r.Took)
 			r = f.run(t, onTimeout, serve, ready)
 		}
@@ -146,6 +146,7 @@ func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpo
 // run runs the row once.
 func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoint), ready bool) result {
 	t.Helper()
+	binaries(t) // a build takes its time: not when the endpoint is there already
 	e := newEndpoint(t, serve)
 	e.mustBeReady = ready
 	timeout := *length

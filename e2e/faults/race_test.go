@@ -28,7 +28,9 @@ func TestReadinessDeadlineAndSignalAtOnce(t *testing.T) {
 		// the machine to say, so every round assumes another.
 		deadline := 60*time.Millisecond + time.Duration(random.Int64N(10e6))
 		lead := time.Duration(random.Int64N(8e6))
-		within := func() time.Duration { return deadline - lead - 2500*time.Microsecond + time.Duration(random.Int64N(5e6)) }
+		within := func() time.Duration {
+			return deadline - lead - 2500*time.Microsecond + time.Duration(random.Int64N(5e6))
+		}
 		readyAfter, signalAfter := within(), within()
 		onTimeout := []string{"start", "fail"}[random.IntN(2)]
 
