@@ -15,7 +15,7 @@ func FuzzArguments(f *testing.F) {
 	for _, line := range []string{
 		"", "--", "--\x00app", "app", "--timeout\x001s\x00app\x00--help\x00--\x00x", "--timeout=1s\x00--\x00--", "--tiemout\x005s\x00--\x00app",
 		"--url\x00http://h:1/\x00--url=https://[::1]/\x00app", "--disabled=maybe", "--help\x00--\x00app", "--version", "-h", "-", "---", "--=",
-		"--no-disabled\x00app", "--install\x00/x\x00app", "--\x00\xff\x00\x00$HOME", "app\x00--\x00--timeout\x001s", "--log-format=text\x00--timeout\x00\n",
+		"--no-disabled\x00app", "--install\x00/x\x00app", "--\x00\xff\x00\x00$HOME", "--\x00app\x00--help\x00--version", "app\x00--\x00--timeout\x001s", "--log-format=text\x00--timeout\x00\n",
 	} {
 		f.Add(line)
 	}

@@ -84,9 +84,10 @@ type start struct {
 
 // check runs the rows of a subject, each to all its ends.
 func check(t *testing.T, subject string, faults []fault, alsoReady bool) {
-	for _, f := range faults {
+	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
+			time.Sleep(*length / 32 * time.Duration(i%16)) // or long waits would all end at once
 			s := seen{subject: subject, name: f.name}
 			s.start = f.check(t, "start", f.serve, f.ready, &s)
 			s.fail = f.check(t, "fail", f.serve, f.ready, &s)
