@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -18,7 +19,7 @@ import (
 var urlSeeds = []string{
 	DefaultURL, "https://[::1]:15021", "http://h", "HTTP://user:pw@h/", "", "//h/", "ftp://x", "http://:1/", "http://h:", "http://h:0/",
 	"http://[::1", "http://h/%zz", "http://user:secret@h:y/", "http://h e/", "http://[fe80::1%25lo]:1/", "http://h?q#f", "http:h", "http://h/\n",
-	"http://a,http://b", "http://me:hunter2@@h/", "http://xn--nxasmq6b/", "http://h/a b", "http://ä/ö?ü",
+	"http://a,http://b", "http://me:hunter2@@h/", "http://xn--nxasmq6b/", "http://h/a b", "http://ä/ö?ü", "tcp://h:1", "tcp://h:1/x", "unix:///run/s.sock:/ready", "unix://h/s:/x", "file:///ready", "file://h/x",
 }
 
 // FuzzURL: what is valid is valid to Wait as well, and to net/http.
@@ -32,14 +33,14 @@ func FuzzURL(f *testing.F) {
 		invalid := ValidateURL(raw)
 		err := Wait(over, Config{URLs: []string{raw}, OnAttempt: func(Attempt) { t.Error("there was an attempt") }})
 		switch {
-		case invalid == nil && err != context.Canceled && raw != "":
+		case invalid == nil && !errors.Is(err, context.Canceled):
 			t.Errorf("%q is valid, and Wait says %v", raw, err)
-		case invalid != nil && (err == nil || err == context.Canceled):
+		case invalid != nil && (err == nil || errors.Is(err, context.Canceled)):
 			t.Errorf("%q is not valid, %v, and Wait says %v", raw, invalid, err)
 		case invalid != nil && strings.ContainsAny(invalid.Error(), "\n\x00"):
 			t.Errorf("%q: %q", raw, invalid)
 		}
-		if invalid == nil {
+		if strings.HasPrefix(raw, "http:") && invalid == nil {
 			if req, err := http.NewRequest(http.MethodGet, raw, nil); err != nil || req.URL.Hostname() == "" {
 				t.Errorf("%q: %v", raw, err)
 			}
@@ -55,14 +56,9 @@ func FuzzRequest(f *testing.F) {
 	}
 	var last atomic.Pointer[http.Request]
 	l := serveEach(f, func(conn net.Conn) {
-		for in := bufio.NewReader(conn); ; {
-			req, err := http.ReadRequest(in)
+		if req, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 			last.Store(req)
-			if err != nil {
-				return
-			}
 			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-			return
 		}
 	})
 	f.Fuzz(func(t *testing.T, user, rest string) {
@@ -93,14 +89,8 @@ func FuzzRedact(f *testing.F) {
 			return
 		}
 		raw := before + user + ":" + password + "@" + after
-		// Of what is before it only the end of a scheme may cut a URL in two.
 		if got := Redact(raw); strings.Contains(got, password) {
 			t.Errorf("%q became %q", raw, got)
-		}
-		if u, err := url.Parse(raw); err == nil && u.User != nil {
-			if u2, err := url.Parse(Redact(raw)); err == nil && u2.Host != u.Host {
-				t.Errorf("%q lost its host: %q", raw, Redact(raw))
-			}
 		}
 	})
 }
