@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,12 +76,12 @@ func repeat(t *testing.T, name string, rounds int, once func(random *rand.Rand) 
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	o := outcomes{name: name, rounds: rounds, counts: map[string]int{}}
-	next := make(chan int)
+	var next atomic.Int64
 	var mu sync.Mutex
 	var workers sync.WaitGroup
 	for range atOnce {
 		workers.Go(func() {
-			for i := range next {
+			for i := next.Add(1); i <= int64(rounds) && !t.Failed(); i = next.Add(1) {
 				outcome := once(rand.New(rand.NewPCG(seed, uint64(i))))
 				mu.Lock()
 				o.counts[outcome]++
@@ -88,10 +89,6 @@ func repeat(t *testing.T, name string, rounds int, once func(random *rand.Rand) 
 			}
 		})
 	}
-	for i := 0; i < rounds && !t.Failed(); i++ {
-		next <- i
-	}
-	close(next)
 	workers.Wait()
 	t.Logf("%d rounds: %v", rounds, o.counts)
 	if !t.Failed() {
