@@ -5,6 +5,8 @@
 // [LookPath] finds the command as execvp(3) would, [Become] runs it and returns
 // only if that failed, always with an [*Error] or a [*SignalError]. [Signals]
 // catches the signals that end a wait, and hands over without losing one.
+// [Supervise] stays as the command's parent instead, for those who have something
+// to do after its end: what the command sees is the same but for PID and parent.
 //
 // What the command sees that differs from a direct start is what the Go runtime
 // does before main: it resets inherited SIG_IGN of signals other than HUP and
@@ -41,6 +43,22 @@ type Error struct {
 	// NotFound tells "there is no such command" (a shell's 127) from "there is,
 	// and it cannot be run" (126).
 	NotFound bool
+}
+
+// ExitError says how a command ended that Supervise has started, other than with
+// exit status 0.
+type ExitError struct {
+	// Status is the exit status, or 128 plus the number of Signal.
+	Status int
+	// Signal is what the command died of, or 0.
+	Signal syscall.Signal
+}
+
+func (e *ExitError) Error() string {
+	if e.Signal != 0 {
+		return "command ended by " + SignalName(e.Signal)
+	}
+	return fmt.Sprintf("command ended with exit status %d", e.Status)
 }
 
 // ErrNotInPath is the cause when no directory of PATH has the command.

@@ -1,8 +1,15 @@
 #include "textflag.h"
 
-// The kernel calls with the signal's number in DI, and a return address that is
-// the restorer.
+// The kernel calls with the signal's number in DI, its siginfo_t in SI, and a
+// return address that is the restorer.
 TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
+	CMPL 8(SI), $0 // si_code: SI_USER, by kill(2)
+	JNE  pass
+	MOVL 16(SI), AX // si_pid
+	CMPL AX, ·ownPID(SB)
+	JEQ  done
+
+pass:
 	SUBQ $16, SP
 	MOVQ DI, (SP) // its first byte is what is written
 	MOVL ·pipeFD(SB), DI
@@ -14,6 +21,8 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
 	CMPL ·handedOver(SB), $0
 	JNE  exit
 	ADDQ $16, SP
+
+done:
 	RET
 
 exit:

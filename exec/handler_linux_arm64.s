@@ -1,8 +1,16 @@
 #include "textflag.h"
 
-// The kernel calls with the signal's number in R0, and the restorer in the link
-// register.
+// The kernel calls with the signal's number in R0, its siginfo_t in R1, and the
+// restorer in the link register.
 TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
+	MOVW  8(R1), R2 // si_code: SI_USER, by kill(2)
+	CBNZ  R2, pass
+	MOVWU 16(R1), R2 // si_pid
+	MOVWU ·ownPID(SB), R3
+	CMPW  R2, R3
+	BEQ   done
+
+pass:
 	SUB   $16, RSP
 	MOVD  R0, (RSP) // its first byte is what is written
 	MOVW  ·pipeFD(SB), R0
@@ -14,6 +22,8 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME, $0
 	MOVWU ·handedOver(SB), R1
 	CBNZ  R1, exit
 	ADD   $16, RSP
+
+done:
 	RET
 
 exit:

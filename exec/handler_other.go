@@ -15,13 +15,35 @@ type source struct {
 }
 
 func catch(signals []syscall.Signal) source {
-	s := source{make(chan os.Signal, 64), make(chan os.Signal, 1)}
+	s := source{make(chan os.Signal, 1024), make(chan os.Signal, 1)}
 	for _, sig := range signals {
 		signal.Notify(s.signals, sig)
 		signal.Notify(s.arrivals, sig)
 	}
 	return s
 }
+
+// catch catches signals as well, but for those that are ignored, and for SIGPIPE:
+// os/signal does not tell whether a write of our own is the reason.
+func (s source) catch(signals []syscall.Signal) {
+	for _, sig := range signals {
+		if sig != syscall.SIGPIPE && !signal.Ignored(sig) {
+			signal.Notify(s.signals, sig)
+		}
+	}
+}
+
+// release gives signals that are caught their default back.
+func (s source) release(signals []syscall.Signal) {
+	for _, sig := range signals {
+		signal.Reset(sig)
+	}
+}
+
+func (source) works() bool { return true }
+
+// wait takes the signal that comes next.
+func (s source) wait() syscall.Signal { return (<-s.signals).(syscall.Signal) }
 
 // handOver gives the signals back their default, which ends the process. Stop
 // waits until what Go's own handler has taken is in the channels.

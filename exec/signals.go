@@ -12,6 +12,7 @@ import (
 // would die of SIGQUIT with a dump of its goroutines. There is one for a process.
 type Signals struct {
 	source source
+	end    []syscall.Signal // those that end a wait
 }
 
 // SignalError says that a signal came before the command was started.
@@ -37,7 +38,7 @@ func Catch() *Signals {
 			caught = append(caught, sig)
 		}
 	}
-	return &Signals{source: catch(caught)}
+	return &Signals{source: catch(caught), end: caught}
 }
 
 // Arrivals returns a channel that receives when Next may have a signal.

@@ -1,0 +1,221 @@
+package exec
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// supervised is the command while it runs.
+type supervised struct {
+	pid      int
+	source   source
+	terminal terminal
+}
+
+// stopSignals are those of job control.
+var stopSignals = []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT}
+
+// Supervise starts the command at path as a child, with argv (argv[0] as typed)
+// and env, and returns when it has ended: nil where its exit status is 0, else an
+// [*ExitError]. It returns a *SignalError if one of signals came before the
+// start, or an *Error if the start failed. Call it in the goroutine that called
+// Catch.
+//
+// Every signal that can be caught is passed on to the command alone, from just
+// before the start: but for CHLD, URG (Go's own), 32 to 34 (the C library's), and
+// ILL, TRAP, BUS, FPE, SEGV and SYS, by which the kernel tells of our own faults.
+// Standard signals coalesce as ever; so do real-time signals, whose queueing and
+// values are not kept.
+//
+// The command is in a process group of its own, so that a signal to our group
+// reaches it once, from us. It gets the terminal whenever our group has it. When
+// it is stopped (Ctrl-Z) our group stops too, for the shell to see, and both are
+// continued together. In a pipeline on a terminal the other programs are in the
+// background then.
+//
+// All children are reaped, which matters where this process is PID 1 or a
+// subreaper: nothing else in the process may wait for any. Stdin and stdout of
+// this process become /dev/null, so that what the command closes is closed. If
+// this process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in prctl(2)),
+// unless it has changed its credentials.
+func Supervise(path string, argv, env []string, signals *Signals) error {
+	if !signals.source.works() {
+		return errors.New("no descriptor is left to catch signals with")
+	}
+	signals.source.catch(append(passedOn(), syscall.SIGCHLD))
+	early, err := signals.beforeStart()
+	if err != nil {
+		return err
+	}
+	s := &supervised{source: signals.source, terminal: openTerminal()}
+	if s.pid, err = syscall.ForkExec(path, argv, s.attributes(env)); err != nil {
+		return runError(path, err)
+	}
+	s.afterStart()
+	for _, sig := range early {
+		s.passOn(sig)
+	}
+	for {
+		s.passOn(s.source.wait())
+		if ended, status := s.reap(); ended {
+			s.source.release(stopSignals) // what follows is ours to be stopped in
+			s.terminal.takeBack(s.pid)
+			return exitError(status)
+		}
+	}
+}
+
+// passedOn are the signals that Supervise passes on.
+func passedOn() []syscall.Signal {
+	var signals []syscall.Signal
+	for sig := syscall.Signal(1); sig <= 64; sig++ {
+		switch sig {
+		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, 32, 33, 34,
+			syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS:
+		default:
+			signals = append(signals, sig)
+		}
+	}
+	return signals
+}
+
+// beforeStart takes what has come so far: a signal that ends a wait is returned
+// as a *SignalError, others are to be passed on.
+func (s *Signals) beforeStart() (others []syscall.Signal, err error) {
+	for {
+		sig, ok := s.source.next()
+		switch {
+		case !ok:
+			return others, nil
+		case slices.Contains(s.end, sig):
+			return nil, &SignalError{Signal: sig}
+		}
+		others = append(others, sig)
+	}
+}
+
+func (s *supervised) attributes(env []string) *syscall.ProcAttr {
+	sys := &syscall.SysProcAttr{Setpgid: true}
+	if s.terminal.isOurs() {
+		sys.Foreground, sys.Ctty = true, int(s.terminal)
+	}
+	if unix.Gettid() == unix.Getpid() {
+		sys.Pdeathsig = syscall.SIGTERM // sent at the end of the thread that forks: the first lives longest
+	}
+	return &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}, Sys: sys}
+}
+
+func (s *supervised) afterStart() {
+	// The command has the mask that we inherited. Of our own only TTOU stays
+	// blocked: a group in the background may then give the terminal away.
+	mask := unix.Sigset_t{}
+	mask.Val[0] = 1 << (syscall.SIGTTOU - 1)
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
+
+	if null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
+		_ = unix.Dup3(null, 0, unix.O_CLOEXEC)
+		_ = unix.Dup3(null, 1, unix.O_CLOEXEC)
+		_ = unix.Close(null)
+	}
+}
+
+func (s *supervised) passOn(sig syscall.Signal) {
+	switch sig {
+	case syscall.SIGCHLD:
+		return
+	case syscall.SIGCONT: // by a shell's fg, perhaps
+		s.terminal.give(s.pid)
+	}
+	_ = syscall.Kill(s.pid, sig) // not reaped yet, so the PID is still its own
+}
+
+// reap takes all children that have ended, and sees whether the command has.
+func (s *supervised) reap() (ended bool, status syscall.WaitStatus) {
+	for {
+		var status syscall.WaitStatus
+		pid, _ := syscall.Wait4(-1, &status, syscall.WNOHANG|syscall.WUNTRACED, nil)
+		switch {
+		case pid <= 0:
+			return false, 0
+		case pid != s.pid:
+		case status.Stopped():
+			s.stopped(status.StopSignal())
+		default:
+			return true, status
+		}
+	}
+}
+
+// stopped does for the command's group what the kernel would have done for a
+// group that we share: stop all of it where a shell is there to continue it.
+func (s *supervised) stopped(by syscall.Signal) {
+	if s.terminal < 0 {
+		return
+	}
+	wantsTerminal := by == syscall.SIGTTIN || by == syscall.SIGTTOU
+	if !wantsTerminal || !s.terminal.give(s.pid) {
+		s.source.release([]syscall.Signal{syscall.SIGTSTP, syscall.SIGCONT})
+		// Where no shell is there, the kernel drops it (orphaned process groups).
+		_ = syscall.Kill(0, syscall.SIGTSTP)
+		s.source.catch([]syscall.Signal{syscall.SIGTSTP, syscall.SIGCONT})
+		if !s.terminal.give(s.pid) && wantsTerminal {
+			time.Sleep(100 * time.Millisecond) // or both would spin where the kernel has dropped it
+		}
+	}
+	_ = syscall.Kill(-s.pid, syscall.SIGCONT)
+}
+
+func exitError(status syscall.WaitStatus) error {
+	switch {
+	case status.Signaled():
+		return &ExitError{Status: 128 + int(status.Signal()), Signal: status.Signal()}
+	case status.ExitStatus() != 0:
+		return &ExitError{Status: status.ExitStatus()}
+	default:
+		return nil
+	}
+}
+
+// terminal is a descriptor of the controlling terminal, or -1.
+type terminal int
+
+func openTerminal() terminal {
+	fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err != nil {
+		return -1
+	}
+	return terminal(fd)
+}
+
+// foreground returns the process group that has the terminal.
+func (t terminal) foreground() int {
+	group, err := unix.IoctlGetUint32(int(t), unix.TIOCGPGRP)
+	if err != nil {
+		return -1
+	}
+	return int(group)
+}
+
+func (t terminal) isOurs() bool { return t.foreground() == unix.Getpgrp() }
+
+// give gives the terminal to group if it is ours, and reports whether group has
+// it.
+func (t terminal) give(group int) bool {
+	if t.isOurs() {
+		_ = unix.IoctlSetPointerInt(int(t), unix.TIOCSPGRP, group)
+	}
+	return t.foreground() == group
+}
+
+func (t terminal) takeBack(group int) {
+	if t.foreground() == group {
+		_ = unix.IoctlSetPointerInt(int(t), unix.TIOCSPGRP, unix.Getpgrp())
+	}
+	if t >= 0 {
+		_ = unix.Close(int(t))
+	}
+}
