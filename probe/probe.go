@@ -18,6 +18,9 @@
 // What is never done: no log line is written (Config.OnAttempt reports), no
 // proxy variable is read, Retry-After is not obeyed, no resolver is asked for
 // localhost, at most 4 KiB of a body and 16 KiB of headers are read.
+//
+// [Quit] is for the other end of a Job's life: it tells sidecars to end, by POST
+// and never by GET.
 package probe
 
 import (
@@ -95,6 +98,9 @@ type Config struct {
 
 	// transport makes the attempts at an endpoint; tests have others.
 	transport func(endpoint) http.RoundTripper
+	// method and retry are Quit's to change.
+	method string
+	retry  func(Outcome) bool
 }
 
 // Attempt is what one attempt at one URL found.
@@ -251,6 +257,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.OnAttempt == nil {
 		c.OnAttempt = func(Attempt) {}
+	}
+	if c.method == "" {
+		c.method = http.MethodGet
+	}
+	if c.retry == nil {
+		c.retry = func(o Outcome) bool { return o != Ready && !c.Once }
 	}
 	if c.transport == nil {
 		c.transport = func(e endpoint) http.RoundTripper { return e.transport(c.RequestTimeout) }

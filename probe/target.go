@@ -48,7 +48,7 @@ func newTarget(ctx context.Context, url string, start time.Time, cfg Config, sha
 	if err != nil {
 		return nil, err
 	}
-	req, err := retryablehttp.NewRequestWithContext(ctx, http.MethodGet, endpoint.request, nil)
+	req, err := retryablehttp.NewRequestWithContext(ctx, cfg.method, endpoint.request, nil)
 	if err != nil {
 		return nil, errors.New("not a valid URL")
 	}
@@ -113,7 +113,7 @@ func (t *target) checkRetry(ctx context.Context, resp *http.Response, err error)
 	}
 	outcome, cause := classify(resp, err, accepts)
 	t.record(outcome, status, cause)
-	return outcome != Ready && !t.cfg.Once, nil
+	return t.cfg.retry(outcome), nil
 }
 
 // cutOff accounts for an attempt that the context ended before its outcome.
