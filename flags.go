@@ -33,6 +33,9 @@ type settings struct {
 	RequestTimeout duration `placeholder:"D" shown:"5s, with --once 900ms" min:"1ns" expected:"a duration above 0, such as 5s" help:"one attempt, from connecting to the end of headers"`
 	Interval       duration `placeholder:"D" default:"500ms" min:"10ms" expected:"a duration of at least 10ms, such as 500ms" help:"the longest pause between two attempts"`
 	Disabled       boolean  `default:"false" help:"no wait: become the command at once"`
+	QuitURLs       quitURLs `name:"quit-url" placeholder:"URL" help:"for a Job: when the command has ended, POST to URL; may be repeated"`
+	QuitOn         word     `default:"exit" enum:"exit,success" help:"success: only if the exit status is 0"`
+	QuitTimeout    duration `placeholder:"D" default:"5s" min:"1ns" expected:"a duration above 0, such as 5s" help:"end of all the quit requests"`
 	LogFormat      word     `default:"auto" enum:"auto,json,text" help:"auto is text where stderr is a terminal, else json"`
 	LogLevel       word     `default:"info" enum:"debug,info,warn,error" help:"the lowest level that is logged"`
 
@@ -130,7 +133,7 @@ func (s *settings) complete() error {
 			s.RequestTimeout = duration(900 * time.Millisecond)
 		}
 	}
-	return nil
+	return s.validateJob()
 }
 
 func (s *settings) hasCommand() bool { return len(s.Command) > 0 }

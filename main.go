@@ -11,9 +11,10 @@
 //
 //	envoy-wait [flags] [--] [command [args...]]
 //
-// This file is the whole story. Flags and their variables are in flags.go and
-// values.go, what is said on the way in report.go, how a line gets out in log.go. The package
-// probe knows HTTP and time, the package exec knows how to become the command.
+// This file is the whole story, but for what a Job adds to it, in job.go. Flags and their
+// variables are in flags.go and values.go, what is said on the way in report.go, how a line gets
+// out in log.go. The package probe knows HTTP and time, the package exec knows how to become the
+// command.
 package main
 
 import (
@@ -38,7 +39,7 @@ const (
 	exitFailure   = 125 // usage, configuration, or envoy-wait itself failed
 	exitCannotRun = 126 // the command is there and cannot be run
 	exitNotFound  = 127 // there is no such command
-	exitSignal    = 128 // plus the number of the signal that ended the wait
+	exitSignal    = 128 // plus the number of the signal that ended the wait, or a Job's command
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
@@ -67,11 +68,13 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	default:
 		report.begin(env)
 		err = waitAndBecome(s, env, signals, report)
+		defer quit(s, exitCode(err), report)
 	}
 	return report.end(err, exitCode(err))
 }
 
-// waitAndBecome returns nil only where there is no command to become.
+// waitAndBecome returns nil only where there is no command to become, or a Job's
+// has ended well.
 func waitAndBecome(s *settings, env []string, signals *exec.Signals, report *report) error {
 	// A command that is missing must be reported now, not after the timeout.
 	if s.hasCommand() {
@@ -99,6 +102,9 @@ func waitAndBecome(s *settings, env []string, signals *exec.Signals, report *rep
 		return nil
 	}
 	report.flush()
+	if s.isJob() {
+		return exec.Supervise(path, s.Command, env, signals)
+	}
 	return exec.Become(path, s.Command, env, signals)
 }
 
@@ -135,9 +141,12 @@ func exitCode(err error) int {
 	var signal *exec.SignalError
 	var command *exec.Error
 	var timeout *probe.TimeoutError
+	var ended *exec.ExitError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &ended):
+		return ended.Status
 	case errors.As(err, &signal):
 		return exitSignal + int(signal.Signal)
 	case errors.As(err, &command) && command.NotFound:

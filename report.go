@@ -139,12 +139,14 @@ func (r *report) outcome(timeout *probe.TimeoutError) {
 }
 
 // end says why envoy-wait ends with err, on stderr and to the kubelet, and
-// returns status. Without an error there is nothing left to say.
+// returns status. Without an error there is nothing left to say, and a command
+// that has ended was free to speak for itself.
 func (r *report) end(err error, status int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
-	if err != nil {
+	var ended *exec.ExitError
+	if err != nil && !errors.As(err, &ended) {
 		message, level, about := err.Error(), zerolog.ErrorLevel, []*target(nil)
 		var timeout *probe.TimeoutError
 		var signal *exec.SignalError
