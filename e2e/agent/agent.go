@@ -11,8 +11,12 @@ import (
 	"sync/atomic"
 )
 
-// Path is where the agent tells whether it is ready.
-const Path = "/healthz/ready"
+// Path is where the agent tells whether it is ready, QuitPath where it is told to
+// quit.
+const (
+	Path     = "/healthz/ready"
+	QuitPath = "/quitquitquit"
+)
 
 // Agent is one sidecar. The zero value is not ready.
 type Agent struct {
@@ -22,6 +26,7 @@ type Agent struct {
 
 	ready    atomic.Bool
 	requests atomic.Int64
+	quits    atomic.Int64
 }
 
 // SetReady changes the answer from 503 to 200 or back.
@@ -29,6 +34,9 @@ func (a *Agent) SetReady(ready bool) { a.ready.Store(ready) }
 
 // Requests counts the probes that were answered.
 func (a *Agent) Requests() int { return int(a.requests.Load()) }
+
+// Quits counts the requests to quit, which this agent survives.
+func (a *Agent) Quits() int { return int(a.quits.Load()) }
 
 // Serve answers on l until l is closed. As with the real agent a trailing slash
 // is 404, a doubled one a redirect, and any method will do.
@@ -54,6 +62,13 @@ func (a *Agent) Serve(l net.Listener) error {
 			state = "LIVE"
 		}
 		_, _ = io.WriteString(w, `{"state":"`+state+`"}`)
+	})
+	mux.HandleFunc(QuitPath, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.WriteHeader(http.StatusMethodNotAllowed)
+			return
+		}
+		a.quits.Add(1)
 	})
 	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
 	return server.Serve(l)

@@ -39,6 +39,9 @@ func Bind() (*Port, error) {
 // URL is that of Istio's agent on this port.
 func (p *Port) URL() string { return "http://" + p.Address + Path }
 
+// QuitURL is where that agent is told to quit.
+func (p *Port) QuitURL() string { return "http://" + p.Address + QuitPath }
+
 // Listen accepts connections from now on. The listener is the caller's, and the
 // port's descriptor is gone.
 func (p *Port) Listen() (net.Listener, error) {
