@@ -97,6 +97,21 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
+// fill fills a pipe, and leaves it blocking.
+func fill(t *testing.T, w *os.File) {
+	t.Helper()
+	fd := int(w.Fd()) // each call makes it blocking
+	if err := syscall.SetNonblock(fd, true); err != nil {
+		t.Fatal(err)
+	}
+	for err := error(nil); err == nil; {
+		_, err = syscall.Write(fd, make([]byte, 4096))
+	}
+	if err := syscall.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The descriptors that are inherited keep their mode: they are shared.
 func TestStderrKeepsItsMode(t *testing.T) {
 	for _, want := range []int{0, syscall.O_NONBLOCK} {

@@ -166,11 +166,18 @@ func TestSignalAroundTheStart(t *testing.T) {
 // as stdin, stdout and stderr. What it writes is in the process's stdout.
 func onTerminal(t *testing.T, cmd *exec.Cmd) *harness.Process {
 	t.Helper()
+	p, _ := typing(t, cmd)
+	return p
+}
+
+// typing is onTerminal with the terminal's other end.
+func typing(t *testing.T, cmd *exec.Cmd) (*harness.Process, *os.File) {
+	t.Helper()
 	master, slave := harness.Terminal(t)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := harness.Start(t, cmd)
 	_ = slave.Close()
 	p.Capture(master)
-	return p
+	return p, master
 }

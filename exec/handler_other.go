@@ -24,7 +24,8 @@ func catch(signals []syscall.Signal) source {
 }
 
 // catch catches signals as well, but for those that are ignored, and for SIGPIPE:
-// os/signal does not tell whether a write of our own is the reason.
+// os/signal does not tell whether a write of our own is the reason. SIGPROF it
+// never delivers.
 func (s source) catch(signals []syscall.Signal) {
 	for _, sig := range signals {
 		if sig != syscall.SIGPIPE && !signal.Ignored(sig) {
