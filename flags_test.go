@@ -53,6 +53,8 @@ func TestEverySetting(t *testing.T) {
 		{"--request-timeout", "ENVOY_WAIT_REQUEST_TIMEOUT", "1ms", "2s", func(s *settings) any { return time.Duration(s.RequestTimeout) }, time.Millisecond},
 		{"--interval", "ENVOY_WAIT_INTERVAL", "10ms", "2s", func(s *settings) any { return time.Duration(s.Interval) }, 10 * time.Millisecond},
 		{"--disabled", "ENVOY_WAIT_DISABLED", "true", "false", func(s *settings) any { return bool(s.Disabled) }, true},
+		{"--quit-on", "ENVOY_WAIT_QUIT_ON", "success", "exit", func(s *settings) any { return string(s.QuitOn) }, "success"},
+		{"--quit-timeout", "ENVOY_WAIT_QUIT_TIMEOUT", "1m", "2s", func(s *settings) any { return time.Duration(s.QuitTimeout) }, time.Minute},
 		{"--log-format", "ENVOY_WAIT_LOG_FORMAT", "json", "text", func(s *settings) any { return string(s.LogFormat) }, "json"},
 		{"--log-level", "ENVOY_WAIT_LOG_LEVEL", "error", "debug", func(s *settings) any { return string(s.LogLevel) }, "error"},
 	} {
@@ -73,6 +75,25 @@ func TestEverySetting(t *testing.T) {
 		unset, _ := parse(nil, nil, io.Discard)
 		if err != nil || test.get(s) != test.get(unset) {
 			t.Errorf("an empty %s does not count as unset: %v, %v", test.variable, test.get(s), err)
+		}
+	}
+}
+
+func TestQuitURLs(t *testing.T) {
+	const list = "http://a/,unix:///s:/quit"
+	for _, given := range []struct{ args, env []string }{
+		{args: []string{"--quit-url", "http://a/", "--quit-url=unix:///s:/quit", "--quit-url", "http://a/", "app"}},
+		{args: []string{"app"}, env: []string{"ENVOY_WAIT_QUIT_URL=" + list}},
+		{args: []string{"--quit-url=http://a/", "--quit-url=unix:///s:/quit", "app"}, env: []string{"ENVOY_WAIT_QUIT_URL=http://b/"}},
+	} {
+		if s, err := parse(given.args, given.env, io.Discard); err != nil || !s.isJob() || strings.Join(s.QuitURLs, ",") != list {
+			t.Errorf("%v: %v, %v", given, s.QuitURLs, err)
+		}
+	}
+	// A probe or an init container in the same Pod has the variable as well.
+	for _, args := range [][]string{{"--once"}, {"--install", "/x"}} {
+		if s, err := parse(args, []string{"ENVOY_WAIT_QUIT_URL=" + list}, io.Discard); err != nil || s.isJob() {
+			t.Errorf("%v: a Job is %v, %v", args, s.isJob(), err)
 		}
 	}
 }
@@ -167,6 +188,7 @@ func TestBadInput(t *testing.T) {
 		interval = "expected a duration of at least 10ms, such as 500ms"
 		status   = "expected statuses from 200 to 599 separated by commas, or a class such as 2xx"
 		url      = "expected a URL such as http://localhost:15020/healthz/ready; "
+		quit     = "expected a URL such as http://localhost:15020/quitquitquit; "
 	)
 	for _, test := range []struct{ flag, value, want string }{
 		{"timeout", "5", timeout}, {"timeout", "-1s", timeout}, {"timeout", "1e9h", timeout}, {"timeout", "", timeout},
@@ -185,6 +207,11 @@ func TestBadInput(t *testing.T) {
 		{"proxy", "nginx", "expected one of istio, envoy, consul, appmesh, kuma, linkerd, gloo, dapr, cloud-sql-proxy"},
 		{"status", "", status}, {"status", "200,", status}, {"status", "99", status}, {"status", "600", status}, {"status", "101", status},
 		{"status", "2x", status}, {"status", "xxx", status}, {"status", "+20", status}, {"status", "2xx 3xx", status}, {"status", "2+0", status},
+		{"quit-url", "http://", quit + "the host is missing"},
+		{"quit-url", "tcp://h:1", quit + "the scheme must be http, https or unix"},
+		{"quit-url", "file:///tmp/x", quit + "the scheme must be http, https or unix"},
+		{"quit-on", "failure", "expected one of exit, success"},
+		{"quit-timeout", "0", request}, {"quit-timeout", "5", request},
 		{"on-timeout", "die", "expected one of start, fail"},
 		{"on-timeout", "START", "expected one of start, fail"},
 		{"disabled", "maybe", "expected true or false"},
@@ -229,6 +256,9 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; see envoy-wait --help`},
 		{[]string{"--"}, "", `expected a command after "--"; without a command leave out the "--"`},
 		{[]string{"--disabled", "--"}, "", `expected a command after "--"; without a command leave out the "--"`},
+		{[]string{"--quit-url", "http://a"}, "", `expected a command: with --quit-url or ENVOY_WAIT_QUIT_URL the sidecar is told to quit after it`},
+		{nil, "ENVOY_WAIT_QUIT_URL=http://a", `expected a command: with --quit-url or ENVOY_WAIT_QUIT_URL the sidecar is told to quit after it`},
+		{[]string{"--quit-url", "http://me:secret@h:0", "app"}, "", `--quit-url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/quitquitquit; the port must be from 1 to 65535`},
 		{[]string{"--once", "app"}, "", `--once: "app": expected no command`},
 		{[]string{"--once", "--", "app"}, "", `--once: "app": expected no command`},
 		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": expected URLs separated by single commas; one of them is empty`},

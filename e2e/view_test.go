@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,19 +73,24 @@ func TestTheAppsView(t *testing.T) {
 			becomes: map[string]string{"descriptors": "0 -> /dev/null"}},
 	} {
 		t.Run(s.name, func(t *testing.T) {
-			url := readyURL(t)
+			_, flags := job(t)
+			execs := []string{harness.Binary(t), "--log-level=error", flags[0], flags[1], "--"}
+			stays := append([]string{harness.Binary(t), "--log-level=error"}, append(flags, "--")...)
 			for what, command := range views {
-				direct := view(t, what, append(s.wrapper, command...))
-				wrapped := view(t, what, append(s.wrapper, append([]string{harness.Binary(t), "--log-level=error", "--url", url, "--"}, command...)...))
-				if to, ok := s.becomes[what]; ok {
-					wantIn(t, wrapped, to)
-					continue
-				}
-				for mask, lost := range s.loses {
-					direct = withoutBits(t, direct, mask, lost)
-				}
-				if direct != wrapped {
-					t.Errorf("%s: directly\n%s\nthrough envoy-wait\n%s", what, direct, wrapped)
+				direct := view(t, what, slices.Concat(s.wrapper, command), false)
+				for how, wrapper := range map[string][]string{"through envoy-wait": execs, "under envoy-wait": stays} {
+					wrapped := view(t, what, slices.Concat(s.wrapper, wrapper, command), how == "under envoy-wait")
+					if to, ok := s.becomes[what]; ok {
+						wantIn(t, wrapped, to)
+						continue
+					}
+					expected := direct
+					for mask, lost := range s.loses {
+						expected = withoutBits(t, expected, mask, lost)
+					}
+					if wrapped != expected {
+						t.Errorf("%s: directly\n%s\n%s\n%s", what, expected, how, wrapped)
+					}
 				}
 			}
 		})
@@ -109,8 +115,10 @@ func withoutBits(t *testing.T, status, mask string, bits uint64) string {
 }
 
 // view returns what a command sees, without what must differ, after checking
-// what must be right by itself: PID, parent, group and session.
-func view(t *testing.T, what string, argv []string) string {
+// what must be right by itself: PID, parent, group and session. A command that is
+// supervised has another PID than the process that the test starts, and that one
+// as its parent.
+func view(t *testing.T, what string, argv []string, supervised bool) string {
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "A=1", "EMPTY=", "B=two words"}
@@ -132,18 +140,27 @@ func view(t *testing.T, what string, argv []string) string {
 	if r.Code != 0 {
 		t.Fatalf("%q: %+v", argv, r)
 	}
-	pid := p.Process.Pid
+	pid, parent := p.Process.Pid, os.Getpid()
 	out := r.Stdout
+	if supervised {
+		parent = pid
+		if found := regexp.MustCompile(`(?m)^Pid:\t(\d+)$|^(\d+) \(cat\)|/proc/(\d+)/fd`).FindStringSubmatch(out); found != nil {
+			pid, _ = strconv.Atoi(found[1] + found[2] + found[3])
+		}
+	}
 	switch what {
 	case "status":
-		wantIn(t, out, fmt.Sprintf("Pid:\t%d\n", pid), fmt.Sprintf("PPid:\t%d\n", os.Getpid()))
+		wantIn(t, out, fmt.Sprintf("Pid:\t%d\n", pid), fmt.Sprintf("PPid:\t%d\n", parent))
+		out = strings.Replace(out, fmt.Sprintf("PPid:\t%d\n", parent), "PPid:\tPARENT\n", 1)
 	case "stat":
 		session, err := unix.Getsid(0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantIn(t, out, fmt.Sprintf("%d (cat) R %d %d %d ", pid, os.Getpid(), pid, session))
-		out = strings.Join(strings.Fields(out)[:8], " ") // the rest is memory and times
+		wantIn(t, out, fmt.Sprintf("%d (cat) R %d %d %d ", pid, parent, pid, session))
+		fields := strings.Fields(out)[:8] // the rest is memory and times
+		fields[3] = "PARENT"
+		out = strings.Join(fields, " ")
 	}
 	out = regexp.MustCompile(fmt.Sprintf(`\b%d\b`, pid)).ReplaceAllString(out, "PID")
 	out = regexp.MustCompile(`pipe:\[\d+\]`).ReplaceAllString(out, "pipe")
