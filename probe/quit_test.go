@@ -9,7 +9,7 @@ import (
 )
 
 // quitResults returns the result for each URL.
-func quitResults(t *testing.T, ctx context.Context, cfg QuitConfig) (map[string]Attempt, error) {
+func quitResults(ctx context.Context, t *testing.T, cfg QuitConfig) (map[string]Attempt, error) {
 	t.Helper()
 	results := map[string]Attempt{}
 	cfg.OnResult = func(a Attempt) {
@@ -37,7 +37,7 @@ func TestQuitAnswers(t *testing.T) {
 		servers[answer] = answering(t, answer, false)
 		cfg.URLs = append(cfg.URLs, servers[answer].url())
 	}
-	results, err := quitResults(t, t.Context(), cfg)
+	results, err := quitResults(t.Context(), t, cfg)
 	for answer, outcome := range want {
 		s := servers[answer]
 		if got := results[s.url()]; got.Outcome != outcome || got.Number != 1 || s.requests.Load() != 1 {
@@ -64,7 +64,7 @@ func TestQuitBeforeTheRequestIsSent(t *testing.T) {
 		}
 		cancel()
 	}()
-	results, err := quitResults(t, ctx, QuitConfig{URLs: []string{url}, Timeout: time.Minute})
+	results, err := quitResults(ctx, t, QuitConfig{URLs: []string{url}, Timeout: time.Minute})
 	if got := results[url]; got.Outcome != Failed || err == nil {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -75,7 +75,7 @@ func TestQuitTimeout(t *testing.T) {
 		readRequest(conn)
 		_, _ = conn.Read(make([]byte, 1)) // until the client gives up
 	})
-	results, err := quitResults(t, t.Context(), QuitConfig{URLs: []string{hanging.url()}, Timeout: 50 * time.Millisecond})
+	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{hanging.url()}, Timeout: 50 * time.Millisecond})
 	if got := results[hanging.url()]; got.Outcome != NoAnswer || err == nil || hanging.connections.Load() != 1 {
 		t.Errorf("%+v, %v", got, err)
 	}
@@ -85,7 +85,7 @@ func TestQuitConfigThatCanNeverWork(t *testing.T) {
 	for _, cfg := range []QuitConfig{
 		{URLs: []string{"tcp://h:1"}}, {URLs: []string{"file:///x"}}, {URLs: []string{"http://"}}, {Timeout: -1},
 	} {
-		results, err := quitResults(t, t.Context(), cfg)
+		results, err := quitResults(t.Context(), t, cfg)
 		if err == nil || len(results) > 0 {
 			t.Errorf("%+v: %v, %v", cfg, results, err)
 		}
