@@ -21,7 +21,7 @@ GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
 GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
 
-.PHONY: help build test proof fuzz e2e demo lint tools vuln bench image image-distroless clean
+.PHONY: help build test proof fuzz e2e demo docs lint tools vuln bench image image-distroless clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -74,6 +74,8 @@ image: ## build envoy-wait:latest, the image to copy from, with docker or podman
 
 image-distroless: image ## build envoy-wait:distroless, a base image
 	$(BUILD_IMAGE) -f Dockerfile.distroless -t envoy-wait:distroless .
+docs: ## write the man page, the shell completions and the README's usage block from the flags
+	go test -count=1 -run Docs . -update
 
 clean: ## remove what was built
 	rm -rf bin

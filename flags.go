@@ -63,23 +63,9 @@ const (
 func parse(args, env []string, stdout io.Writer) (*settings, error) {
 	s := &settings{LogFormat: formatAuto, LogLevel: "info"}
 	var output strings.Builder
-	parser, err := kong.New(s,
-		kong.Name("envoy-wait"),
-		kong.Vars{"version": "envoy-wait " + buildVersion(), "proxies": proxyNames()},
-		kong.Writers(&output, &output),
-		kong.Help(printHelp),
-		// kong goes on parsing after --help, so what it returns then is moot.
-		kong.Exit(func(int) { s.answered = true }),
-		kong.Resolvers(resolver(env)),
-	)
+	parser, err := newParser(s, env, &output)
 	if err != nil {
 		return s, err
-	}
-	parser.Model.HelpFlag.Help = "print this help and exit"
-	for _, flag := range parser.Model.Flags {
-		if isSetting(flag) {
-			s.variables = append(s.variables, variableName(flag.Name))
-		}
 	}
 
 	// Cut at the first "--" before kong sees it, which would keep it.
@@ -108,6 +94,30 @@ func parse(args, env []string, stdout io.Writer) (*settings, error) {
 		s.Command = tail
 	}
 	return s, s.complete()
+}
+
+// newParser fills in s. Its model of the settings is what the help, and so the
+// man page and the shell completions, are made from.
+func newParser(s *settings, env []string, output io.Writer) (*kong.Kong, error) {
+	parser, err := kong.New(s,
+		kong.Name("envoy-wait"),
+		kong.Vars{"version": "envoy-wait " + buildVersion(), "proxies": proxyNames()},
+		kong.Writers(output, output),
+		kong.Help(printHelp),
+		// kong goes on parsing after --help, so what it returns then is moot.
+		kong.Exit(func(int) { s.answered = true }),
+		kong.Resolvers(resolver(env)),
+	)
+	if err != nil {
+		return nil, err
+	}
+	parser.Model.HelpFlag.Help = "print this help and exit"
+	for _, flag := range parser.Model.Flags {
+		if isSetting(flag) {
+			s.variables = append(s.variables, variableName(flag.Name))
+		}
+	}
+	return parser, nil
 }
 
 // complete refuses what does not go together, and fills in the defaults that

@@ -1,0 +1,96 @@
+# bash completion for envoy-wait(1). Made from the flags by make docs.
+
+_envoy_wait()
+{
+	local cur prev words cword split command=0 i j=0 rest
+	_init_completion -s -n : || return
+
+	# Which word is the command? Flags end there, or at "--".
+	for ((i = 1; i <= cword; i++)); do
+		case ${words[i]} in
+			--)
+				((i < cword && (command = i + 1)))
+				break
+				;;
+			--proxy | --url | --status | --timeout | --on-timeout | --absent-after | --request-timeout | --interval | --log-format | --log-level | --install)
+				((i++))
+				;;
+			-*) ;;
+			*)
+				((i <= cword && (command = i)))
+				break
+				;;
+		esac
+	done
+	if ((command)); then
+		# _command_offset counts in COMP_WORDS, where = and : make words of their own.
+		for ((i = 0; i < command; i++)); do
+			rest=${words[i]}
+			while [[ $rest ]] && ((j < COMP_CWORD)); do
+				rest=${rest#"${COMP_WORDS[j++]}"}
+			done
+		done
+		_command_offset "$j"
+		return
+	fi
+
+	case $prev in
+		--proxy)
+			COMPREPLY=($(compgen -W 'istio envoy consul appmesh kuma linkerd gloo dapr cloud-sql-proxy' -- "$cur"))
+			return
+			;;
+		--url)
+			return
+			;;
+		--status)
+			return
+			;;
+		--timeout)
+			return
+			;;
+		--on-timeout)
+			COMPREPLY=($(compgen -W 'start fail' -- "$cur"))
+			return
+			;;
+		--absent-after)
+			return
+			;;
+		--request-timeout)
+			return
+			;;
+		--interval)
+			return
+			;;
+		--log-format)
+			COMPREPLY=($(compgen -W 'auto json text' -- "$cur"))
+			return
+			;;
+		--log-level)
+			COMPREPLY=($(compgen -W 'debug info warn error' -- "$cur"))
+			return
+			;;
+		--install)
+			_filedir
+			return
+			;;
+	esac
+	$split && return
+
+	COMPREPLY=($(compgen -W '
+		--help
+		--proxy
+		--url
+		--status
+		--timeout
+		--on-timeout
+		--absent-after
+		--request-timeout
+		--interval
+		--disabled
+		--log-format
+		--log-level
+		--once
+		--install
+		--version' -- "$cur"))
+} &&
+	complete -F _envoy_wait envoy-wait
