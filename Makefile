@@ -74,6 +74,7 @@ image: ## build envoy-wait:latest, the image to copy from, with docker or podman
 
 image-distroless: image ## build envoy-wait:distroless, a base image
 	$(BUILD_IMAGE) -f Dockerfile.distroless -t envoy-wait:distroless .
+
 docs: ## write the man page, the shell completions and the README's usage block from the flags
 	go test -count=1 -run Docs . -update
 

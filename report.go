@@ -30,6 +30,7 @@ type report struct {
 	settings *settings
 	log      zerolog.Logger
 	lines    lines
+	live     live
 	start    time.Time
 
 	mu      sync.Mutex // guards what follows: attempts are reported by other goroutines
@@ -46,8 +47,13 @@ type target struct {
 
 func newReport(s *settings, stderr io.Writer) *report {
 	r := &report{settings: s, lines: newLines(stderr), start: time.Now()}
-	text := s.LogFormat == formatText || s.LogFormat != formatJSON && isTerminal(stderr)
-	r.log = newLogger(r.lines, text, s.LogLevel)
+	terminal := isTerminal(stderr)
+	text := s.LogFormat == formatText || s.LogFormat != formatJSON && terminal
+	r.live = live{lines: r.lines, lock: &r.mu, text: r.progress}
+	if terminal {
+		r.live.width = columns(stderr)
+	}
+	r.log = newLogger(&r.live, text, s.LogLevel)
 	for _, url := range s.URLs {
 		r.targets = append(r.targets, &target{Attempt: probe.Attempt{URL: url}})
 	}
@@ -62,6 +68,9 @@ func (r *report) begin(env []string) {
 	if unknown := unknownVariables(env, s.variables); len(unknown) > 0 {
 		r.log.Warn().Strs("variables", unknown).Msgf("%s: unknown, ignored; known are %s",
 			strings.Join(unknown, ", "), strings.Join(s.variables, ", "))
+	}
+	if !wantsLive(s, env) {
+		r.live.width = nil
 	}
 }
 
@@ -86,6 +95,9 @@ func (r *report) attempt(a probe.Attempt) {
 		r.waiting("waiting for "+causes([]*target{t}), t)
 	default:
 		r.waiting(fmt.Sprintf("%s, was %s", causes([]*target{t}), before.Cause()), t)
+	}
+	if a.Outcome != probe.Ready {
+		r.live.start()
 	}
 }
 
@@ -124,6 +136,7 @@ func (r *report) outcome(timeout *probe.TimeoutError) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
+	r.live.stop()
 	starting := ""
 	if r.settings.hasCommand() {
 		starting = fmt.Sprintf(", starting %q", r.settings.Command[0])
@@ -145,6 +158,7 @@ func (r *report) end(err error, status int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
+	r.live.stop()
 	var ended *exec.ExitError
 	if err != nil && !errors.As(err, &ended) {
 		message, level, about := err.Error(), zerolog.ErrorLevel, []*target(nil)

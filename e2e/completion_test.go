@@ -95,7 +95,7 @@ func testShell(t *testing.T, rc string, shell func(rc string) *exec.Cmd) {
 	cmd := shell(file)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Env, completionEnv(dir, "LINES_OUT="+out)...)
-	master, slave := openTerminal(t)
+	master, slave := harness.Terminal(t)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := harness.Start(t, cmd)
