@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
@@ -95,17 +94,12 @@ func testShell(t *testing.T, rc string, shell func(rc string) *exec.Cmd) {
 	cmd := shell(file)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Env, completionEnv(dir, "LINES_OUT="+out)...)
-	master, slave := harness.Terminal(t)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	p := harness.Start(t, cmd)
-	_ = slave.Close()
-	p.Capture(master)
+	p, terminal := withTerminal(t, cmd, 80)
 	p.Await("ready> ")
 	typed := 0
 	for line, want := range completionCases(t) {
 		const killLine = "\x15"
-		if _, err := master.WriteString(killLine + line + "\x18a\x18p"); err != nil {
+		if _, err := terminal.WriteString(killLine + line + "\x18a\x18p"); err != nil {
 			t.Fatal(err)
 		}
 		typed++

@@ -50,7 +50,7 @@ func shell(t *testing.T) *console {
 	c := &console{t: t}
 	cmd := exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
 	cmd.Env = harness.Env("PS1=", "job="+strings.Join(words, " "), "test="+os.Args[0], "HISTFILE=")
-	c.Process, c.keyboard = typing(t, cmd)
+	c.Process, c.keyboard = withTerminal(t, cmd, 0)
 	// What is typed is not shown: only what is written counts.
 	c.typed("stty -echo -echoctl; echo off\n")
 	c.want("off")
@@ -125,7 +125,7 @@ func TestTerminalIsGivenBack(t *testing.T) {
 // Where no shell is there to continue it, as with docker run -it, Ctrl-Z has no
 // effect.
 func TestCtrlZWithoutAShell(t *testing.T) {
-	p, keyboard := typing(t, supervising(t, "cat"))
+	p, keyboard := withTerminal(t, supervising(t, "cat"), 0)
 	c := &console{Process: p, t: t, keyboard: keyboard}
 	c.typed("one\n")
 	c.want("one") // shown by the terminal

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
@@ -166,14 +168,18 @@ func TestSignalAroundTheStart(t *testing.T) {
 // as stdin, stdout and stderr. What it writes is in the process's stdout.
 func onTerminal(t *testing.T, cmd *exec.Cmd) *harness.Process {
 	t.Helper()
-	p, _ := typing(t, cmd)
+	p, _ := withTerminal(t, cmd, 0)
 	return p
 }
 
-// typing is onTerminal with the terminal's other end.
-func typing(t *testing.T, cmd *exec.Cmd) (*harness.Process, *os.File) {
+// withTerminal is onTerminal for one of so many columns, where 0 is not known. It
+// returns the other end, too.
+func withTerminal(t *testing.T, cmd *exec.Cmd, columns int) (*harness.Process, *os.File) {
 	t.Helper()
 	master, slave := harness.Terminal(t)
+	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}); err != nil {
+		t.Fatal(err)
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	p := harness.Start(t, cmd)
