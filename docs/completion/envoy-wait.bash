@@ -12,7 +12,7 @@ _envoy_wait()
 				((i < cword && (command = i + 1)))
 				break
 				;;
-			--proxy | --url | --status | --timeout | --on-timeout | --absent-after | --request-timeout | --interval | --log-format | --log-level | --install)
+			--proxy | --url | --status | --timeout | --on-timeout | --absent-after | --request-timeout | --interval | --quit-url | --quit-on | --quit-timeout | --log-format | --log-level | --install)
 				((i++))
 				;;
 			-*) ;;
@@ -61,6 +61,16 @@ _envoy_wait()
 		--interval)
 			return
 			;;
+		--quit-url)
+			return
+			;;
+		--quit-on)
+			COMPREPLY=($(compgen -W 'exit success' -- "$cur"))
+			return
+			;;
+		--quit-timeout)
+			return
+			;;
 		--log-format)
 			COMPREPLY=($(compgen -W 'auto json text' -- "$cur"))
 			return
@@ -87,6 +97,9 @@ _envoy_wait()
 		--request-timeout
 		--interval
 		--disabled
+		--quit-url
+		--quit-on
+		--quit-timeout
 		--log-format
 		--log-level
 		--once

@@ -52,8 +52,9 @@ func TestMain(m *testing.M) {
 
 // The promises: see docs/reliability.md.
 const (
-	// 50 ms on an idle machine: this one may be busy.
-	maxOverrun = 10 * 50 * time.Millisecond
+	// 50 ms on an idle machine; on a busy one the start alone takes seconds. What
+	// does not hold its deadline at all takes for ever.
+	maxOverrun = 100 * 50 * time.Millisecond
 	maxMemory  = 24 << 20
 	maxLines   = 20 // a minute
 
