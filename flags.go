@@ -34,8 +34,10 @@ type settings struct {
 	Interval       duration `placeholder:"D" default:"500ms" min:"10ms" expected:"a duration of at least 10ms, such as 500ms" help:"the longest pause between two attempts"`
 	Disabled       boolean  `default:"false" help:"no wait: become the command at once"`
 	QuitURLs       quitURLs `name:"quit-url" placeholder:"URL" help:"for a Job: when the command has ended, POST to URL; may be repeated"`
+	Quit           boolean  `default:"false" help:"the same with the proxy's own URL"`
 	QuitOn         word     `default:"exit" enum:"exit,success" help:"success: only if the exit status is 0"`
 	QuitTimeout    duration `placeholder:"D" default:"5s" min:"1ns" expected:"a duration above 0, such as 5s" help:"end of all the quit requests"`
+	Compat         word     `default:"none" enum:"none,scuttle" help:"take scuttle's variables as well, see docs/migrating.md"`
 	LogFormat      word     `default:"auto" enum:"auto,json,text" help:"auto is text where stderr is a terminal, else json"`
 	LogLevel       word     `default:"info" enum:"debug,info,warn,error" help:"the lowest level that is logged"`
 
@@ -61,6 +63,18 @@ const (
 // parse returns the settings, of which those for the log hold even with an
 // error. It writes to stdout only what --help and --version ask for.
 func parse(args, env []string, stdout io.Writer) (*settings, error) {
+	s, err := parseOnce(args, env, stdout)
+	if err != nil || s.answered || s.Compat != compatScuttle && !calledAsScuttle() {
+		return s, err
+	}
+	translated, err := fromScuttle(env)
+	if err != nil {
+		return s, err
+	}
+	return parseOnce(args, append(slices.Clip(env), translated...), stdout)
+}
+
+func parseOnce(args, env []string, stdout io.Writer) (*settings, error) {
 	s := &settings{LogFormat: formatAuto, LogLevel: "info"}
 	var output strings.Builder
 	parser, err := newParser(s, env, &output)
@@ -142,6 +156,12 @@ func (s *settings) complete() error {
 			// The kubelet gives an exec probe 1 s by default.
 			s.RequestTimeout = duration(900 * time.Millisecond)
 		}
+	}
+	if bool(s.Quit) && len(s.QuitURLs) == 0 {
+		if proxy.quit == "" {
+			return &badValue{"--proxy", proxy.name, "one that a POST ends, or a --quit-url, with --quit"}
+		}
+		s.QuitURLs = quitURLs{proxy.quit}
 	}
 	return s.validateJob()
 }

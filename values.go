@@ -162,7 +162,7 @@ func variableName(flag string) string {
 // them, empty.
 func lookup(env []string, name string) string {
 	for _, entry := range env {
-		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok && value != "" {
 			return value
 		}
 	}

@@ -34,7 +34,9 @@ func TestTargetsOfEveryKind(t *testing.T) {
 	}
 
 	p := harness.Start(t, envoyWait(t, append(args, "--", "echo", "started")...))
-	p.Await("waiting for file://")
+	for i := 1; i < len(args); i += 2 {
+		p.Await("waiting for " + args[i] + ": ")
+	}
 	http.Agent(true)
 	tcp.Listen()
 	l, err := net.Listen("unix", socket)

@@ -12,7 +12,7 @@ _envoy_wait()
 				((i < cword && (command = i + 1)))
 				break
 				;;
-			--proxy | --url | --status | --timeout | --on-timeout | --absent-after | --request-timeout | --interval | --quit-url | --quit-on | --quit-timeout | --log-format | --log-level | --install)
+			--proxy | --url | --status | --timeout | --on-timeout | --absent-after | --request-timeout | --interval | --quit-url | --quit-on | --quit-timeout | --compat | --log-format | --log-level | --install)
 				((i++))
 				;;
 			-*) ;;
@@ -71,6 +71,10 @@ _envoy_wait()
 		--quit-timeout)
 			return
 			;;
+		--compat)
+			COMPREPLY=($(compgen -W 'none scuttle' -- "$cur"))
+			return
+			;;
 		--log-format)
 			COMPREPLY=($(compgen -W 'auto json text' -- "$cur"))
 			return
@@ -98,8 +102,10 @@ _envoy_wait()
 		--interval
 		--disabled
 		--quit-url
+		--quit
 		--quit-on
 		--quit-timeout
+		--compat
 		--log-format
 		--log-level
 		--once

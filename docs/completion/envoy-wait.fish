@@ -11,7 +11,7 @@ function __envoy_wait_command
                 set -e words[1]
                 string join ' ' -- (string escape -- $words) $token
                 return 0 # string join fails where there is one word only
-            case --proxy --url --status --timeout --on-timeout --absent-after --request-timeout --interval --quit-url --quit-on --quit-timeout --log-format --log-level --install
+            case --proxy --url --status --timeout --on-timeout --absent-after --request-timeout --interval --quit-url --quit-on --quit-timeout --compat --log-format --log-level --install
                 set -e words[1]
                 set -q words[1]; or return 1 # its value comes next
                 set -e words[1]
@@ -38,8 +38,10 @@ complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l request-timeo
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l interval -x -d 'the longest pause between two attempts'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l disabled -d 'no wait: become the command at once'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-url -x -d 'for a Job: when the command has ended, POST to URL; may be repeated'
+complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit -d 'the same with the proxy\'s own URL'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-on -x -a 'exit success' -d 'success: only if the exit status is 0'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-timeout -x -d 'end of all the quit requests'
+complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l compat -x -a 'none scuttle' -d 'take scuttle\'s variables as well, see docs/migrating.md'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l log-format -x -a 'auto json text' -d 'auto is text where stderr is a terminal, else json'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l log-level -x -a 'debug info warn error' -d 'the lowest level that is logged'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l once -d 'one attempt, no wait: exit 0 if ready, else 1'

@@ -1,0 +1,103 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+// Each "after" of docs/migrating.md starts the app when, and only when, what it
+// waits for is there, and tells whom it says to quit.
+func TestMigrating(t *testing.T) {
+	harness.NeedRoot(t)
+	harness.NeedTools(t, "sh", "unshare", "mount")
+	doc, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "migrating.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	afters := regexp.MustCompile("(?s)\nAfter[^\n]*:\n\n```sh\n(.*?)```\n").FindAllStringSubmatch(string(doc), -1)
+	if len(afters) < 8 {
+		t.Fatalf("%d found", len(afters))
+	}
+	bin := t.TempDir()
+	for _, name := range []string{"envoy-wait", "scuttle"} {
+		if err := os.Symlink(harness.Binary(t), filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(bin, "app"), []byte("#!/bin/sh\necho started\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range afters {
+		script := after[1]
+		t.Run(script, func(t *testing.T) { inNetwork(t, func() { runAfter(t, bin, script) }) })
+	}
+}
+
+func runAfter(t *testing.T, bin, script string) {
+	cmd := exec.Command("unshare", "--mount", "--propagation=private", "sh", "-ec",
+		"mount -t tmpfs tmpfs /run; mkdir /run/secrets; echo x >/run/secrets/db\n"+script)
+	cmd.Env = append(harness.Env(), "PATH="+bin+":"+os.Getenv("PATH"))
+	p := harness.Start(t, cmd)
+	p.Await("waiting for ")
+	if p.Stdout() != "" {
+		t.Errorf("started too early: %s", p.Stdout())
+	}
+	posts := &posts{}
+	for _, port := range []string{"15020", "15021", "15000", "4191", "6379"} {
+		l, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer func() { _ = l.Close() }()
+		go func() { _ = http.Serve(l, posts) }()
+	}
+	want := ""
+	switch {
+	case strings.Contains(script, "linkerd"):
+		want = "localhost:4191/shutdown"
+	case strings.Contains(script, "ENVOY_ADMIN_API"):
+		want = "127.0.0.1:15020/quitquitquit"
+	case strings.Contains(script, "--quit"):
+		want = "localhost:15020/quitquitquit"
+	}
+	r := p.Result()
+	if r.Code != 0 || r.Stdout != strings.Repeat("started\n", strings.Count(script, "\n")) {
+		t.Errorf("%+v", r)
+	}
+	if got := posts.String(); got != want {
+		t.Errorf("posts to %q, want %q", got, want)
+	}
+}
+
+// posts answers 200 to all, and remembers the requests of that method.
+type posts struct {
+	mu   sync.Mutex
+	urls []string
+}
+
+func (p *posts) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r.Method == http.MethodPost {
+		p.urls = append(p.urls, fmt.Sprint(r.Host, r.URL.Path))
+	}
+}
+
+func (p *posts) String() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.urls, " ")
+}
