@@ -223,12 +223,15 @@ func TestOrphans(t *testing.T) {
 			p.Await("last orphan")
 			// What is left are the command and the last orphan, both alive.
 			harness.Until(t, "only two children", func() bool { return len(children(t, p.Process.Pid)) == 2 })
-			for _, child := range children(t, p.Process.Pid) {
-				if name := commandOf(child); name == "sleep" {
-					_ = syscall.Kill(child, syscall.SIGKILL)
+			harness.Until(t, "only the command", func() bool {
+				left := children(t, p.Process.Pid)
+				for _, child := range left {
+					if commandOf(child) == "sleep" { // not before it is that
+						_ = syscall.Kill(child, syscall.SIGKILL)
+					}
 				}
-			}
-			harness.Until(t, "only the command", func() bool { return len(children(t, p.Process.Pid)) == 1 })
+				return len(left) == 1
+			})
 			_ = stdin.Close()
 			if r := p.Result(); r.Code != 7 {
 				t.Errorf("%+v", r)
