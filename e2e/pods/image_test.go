@@ -92,20 +92,17 @@ func TestImageForAnotherPlatform(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const image = "envoy-wait:armv7"
-	build := func(more ...string) []string {
-		args := []string{"build", "-t", image, "--platform=linux/arm/v7", "--build-arg=BUILDPLATFORM=linux/" + goEnv(t, "GOARCH")}
-		return slices.Concat(args, flags, more, []string{harness.Root()})
+	const image = "envoy-wait:armv6"
+	// By command, as a build may take longer than a test's patience.
+	err = command("podman", slices.Concat([]string{"build", "-t", image, "--platform=linux/arm/v6",
+		"--build-arg=BUILDPLATFORM=linux/" + goEnv(t, "GOARCH")}, flags, []string{harness.Root()})...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	podman(t, build()...)
 	binary := filepath.Join(mount(t, image), "envoy-wait")
 	checkStatic(t, binary, elf.EM_ARM)
-	if level := buildSetting(t, binary, "GOARM"); level != "7" {
+	if level := buildSetting(t, binary, "GOARM"); level != "6" { // 7 is the default
 		t.Errorf("GOARM is %q", level)
-	}
-	// 7 is also the default, so: the variant gets through to Go, which knows no 4.
-	if r := harness.Run(t, "podman", build("--build-arg=TARGETVARIANT=v4")...); r.Code == 0 || !strings.Contains(r.Stderr, "GOARM") {
-		t.Errorf("variant v4: %+v", r)
 	}
 	if arch := podman(t, "image", "inspect", "-f", "{{.Os}}/{{.Architecture}}", image); arch != "linux/arm" {
 		t.Errorf("the image says %s", arch)
