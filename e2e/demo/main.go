@@ -28,12 +28,12 @@ func main() {
 func demo(binary string) error {
 	address := freeAddress()
 	url := "http://" + address + agent.Path
+	start := time.Now()
 	go sidecar(address)
 
 	app := []string{"sh", "-c", `echo "app:        started as process $$, its parent is $PPID"`}
 	cmd := exec.Command(binary, append([]string{"--log-format", "text", "--url", url, "--"}, app...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	start := time.Now()
 	if err := cmd.Start(); err != nil {
 		return err
 	}
