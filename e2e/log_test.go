@@ -94,6 +94,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
+	_ = r.SetReadDeadline(time.Now().Add(harness.Patience))
 	return r, w
 }
 

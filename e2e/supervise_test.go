@@ -67,6 +67,7 @@ func passedOn() (signals []syscall.Signal) {
 type acknowledging struct {
 	*harness.Process
 	stdin  io.Closer
+	stdout *os.File
 	output *bufio.Reader
 }
 
@@ -80,7 +81,7 @@ func startAcknowledging(t *testing.T, change func(*exec.Cmd)) *acknowledging {
 	}
 	r, w := pipe(t)
 	cmd.Stdout = w
-	p := &acknowledging{Process: harness.Start(t, cmd), stdin: stdin, output: bufio.NewReader(r)}
+	p := &acknowledging{Process: harness.Start(t, cmd), stdin: stdin, stdout: r, output: bufio.NewReader(r)}
 	_ = w.Close()
 	p.want(t, "ready")
 	return p
@@ -88,6 +89,7 @@ func startAcknowledging(t *testing.T, change func(*exec.Cmd)) *acknowledging {
 
 func (p *acknowledging) want(t *testing.T, line string) {
 	t.Helper()
+	_ = p.stdout.SetReadDeadline(time.Now().Add(harness.Patience))
 	if got, err := p.output.ReadString('\n'); got != line+"\n" {
 		t.Fatalf("the command printed %q (%v), want %q", got, err, line)
 	}
