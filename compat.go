@@ -4,6 +4,7 @@ import (
 	neturl "net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,15 +26,15 @@ type scuttle struct {
 }
 
 // fromScuttle returns our variables for scuttle's. Those that are set anyway are
-// to go before them.
-func fromScuttle(env []string) ([]string, error) {
+// to go before them. With a URL of ours there is something to wait for.
+func fromScuttle(env []string, urlGiven bool) ([]string, error) {
 	s := &scuttle{env: env}
 	admin := s.url("ENVOY_ADMIN_API")
 	wait, quitWithout := s.duration("WAIT_FOR_ENVOY_TIMEOUT"), s.duration("QUIT_WITHOUT_ENVOY_TIMEOUT")
 	ours := map[string]string{
 		"URL":      "",
-		"DISABLED": "true", // without ENVOY_ADMIN_API scuttle does not wait
-		"TIMEOUT":  "0s",   // for ever, unless one of its timeouts is set
+		"DISABLED": strconv.FormatBool(!urlGiven), // without ENVOY_ADMIN_API scuttle does not wait
+		"TIMEOUT":  "0s",                          // for ever, unless one of its timeouts is set
 	}
 	if admin != "" {
 		// scuttle reads the state from /server_info; /ready is 200 where that is LIVE.

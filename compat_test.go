@@ -49,6 +49,11 @@ func TestScuttle(t *testing.T) {
 			t.Errorf("%s:\ngot  %s, %v\nwant %s", env, got, err, want)
 		}
 	}
+	for _, args := range [][]string{{"--url=http://h/", "app"}, {"--once"}} {
+		if s, err := parse(append([]string{"--compat=scuttle"}, args...), nil, io.Discard); err != nil || s.Disabled {
+			t.Errorf("%v: disabled %v, %v", args, s.Disabled, err)
+		}
+	}
 	s, err := parse([]string{"app"}, []string{"ENVOY_WAIT_COMPAT=scuttle", "SCUTTLE_LOGGING=false", "QUIT_REQUEST_TIMEOUT=3s"}, io.Discard)
 	if err != nil || s.LogLevel != "warn" || time.Duration(s.QuitTimeout) != 3*time.Second {
 		t.Errorf("%+v, %v", s, err)

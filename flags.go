@@ -49,6 +49,7 @@ type settings struct {
 	Command []string `arg:"" optional:"" passthrough:"partial"`
 
 	answered  bool     // --help or --version was given, and is done
+	urlGiven  bool     // not the proxy's own
 	dashes    bool     // there was a "--", so a command was meant
 	variables []string // the names of all variables that have a meaning
 }
@@ -67,7 +68,7 @@ func parse(args, env []string, stdout io.Writer) (*settings, error) {
 	if err != nil || s.answered || s.Compat != compatScuttle && !calledAsScuttle() {
 		return s, err
 	}
-	translated, err := fromScuttle(env)
+	translated, err := fromScuttle(env, s.urlGiven || s.Once)
 	if err != nil {
 		return s, err
 	}
@@ -144,7 +145,7 @@ func (s *settings) complete() error {
 		return &badValue{"--once", s.Command[0], "no command"}
 	}
 	proxy := proxyCalled(s.Proxy)
-	if len(s.URLs) == 0 {
+	if s.urlGiven = len(s.URLs) > 0; !s.urlGiven {
 		s.URLs = urls{proxy.ready}
 	}
 	if s.Status == nil {

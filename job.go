@@ -29,7 +29,7 @@ func (s *settings) isJob() bool { return len(s.QuitURLs) > 0 && !s.Once && s.Ins
 // waits only would lose its sidecar before it has used it.
 func (s *settings) validateJob() error {
 	if s.isJob() && !s.hasCommand() {
-		return errors.New("expected a command: with --quit-url or ENVOY_WAIT_QUIT_URL the sidecar is told to quit after it")
+		return errors.New("expected a command: with --quit or --quit-url, or their variables, the sidecar is told to quit after it")
 	}
 	return nil
 }
@@ -77,7 +77,7 @@ func quitMeaning(a probe.Attempt) string {
 	case a.Status == http.StatusMethodNotAllowed:
 		return "it takes no POST: this is not a quit endpoint"
 	case a.Outcome == probe.Refused:
-		return "nothing ever listened there: is there a sidecar in this Pod?"
+		return "nothing listens there: has the sidecar ended already, or is there none in this Pod?"
 	case a.Outcome == probe.NoAnswer:
 		return "the sidecar may not have noticed, and then keeps the Job's Pod from completing"
 	default:

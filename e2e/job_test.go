@@ -195,7 +195,7 @@ func TestQuitTimeout(t *testing.T) {
 	refusing, hanging := harness.NewPort(t).QuitURL(), hangingURL(t)
 	r := run(t, "--disabled", "--quit-timeout", "300ms", "--quit-url", refusing, "--quit-url", hanging, "--", "sh", "-c", "exit 7")
 	if r.Code != 7 ||
-		!strings.Contains(r.Stderr, "not told to quit: "+refusing+": connection refused; hint: nothing ever listened there") ||
+		!strings.Contains(r.Stderr, "not told to quit: "+refusing+": connection refused; hint: nothing listens there") ||
 		!strings.Contains(r.Stderr, "not told to quit: "+hanging+": no answer in time; hint: ") {
 		t.Errorf("%+v", r)
 	}

@@ -21,7 +21,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -119,7 +118,7 @@ func searchPath(env []string) []string {
 			break
 		}
 	}
-	dirs := filepath.SplitList(path)
+	dirs := strings.Split(path, ":") // filepath.SplitList has no element for ""
 	for i, dir := range dirs {
 		if dir == "" {
 			dirs[i] = "."

@@ -59,7 +59,7 @@ func TestLookPath(t *testing.T) {
 		{name: "a/dir", path: path, err: syscall.EISDIR},
 		{name: "nowhere", path: path, err: ErrNotInPath, notFound: true},
 		{name: "", path: path, err: ErrNotInPath, notFound: true},
-		{name: "app", path: "PATH=", err: ErrNotInPath, notFound: true},
+		{name: "app", path: "PATH=", err: ErrNotInPath, notFound: true}, // not in the current directory, which this means
 		{name: "a/nowhere", path: path, err: syscall.ENOENT, notFound: true},
 		{name: "b/app/x", path: path, err: syscall.ENOTDIR},
 	} {

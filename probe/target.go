@@ -135,6 +135,10 @@ func (t *target) record(outcome Outcome, status int, err error) {
 		Outcome: outcome, Status: status, Err: err,
 	}
 	t.reached = t.reached || outcome != Refused
+	if t.reached && t.absent { // it was only late
+		t.absent = false
+		t.shared.unseen.Add(1)
+	}
 	if after := t.cfg.AbsentAfter; after > 0 && !t.reached && !t.absent && t.last.Elapsed >= after {
 		if t.absent = true; t.shared.unseen.Add(-1) == 0 {
 			t.shared.absent()

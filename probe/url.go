@@ -33,8 +33,11 @@ func parseURL(raw string) (endpoint, error) {
 	switch u.Scheme {
 	case "http", "https":
 		e.address, err = hostPort(u, map[string]string{"http": "80", "https": "443"}[u.Scheme])
+		if err == nil && strings.Contains(u.RawQuery, " ") {
+			err = errors.New("a space in the query must be written as %20")
+		}
 	case "tcp":
-		if e.address, err = hostPort(u, ""); err == nil && (strings.Trim(u.Path, "/") != "" || u.User != nil || u.RawQuery != "") {
+		if e.address, err = hostPort(u, ""); err == nil && (strings.Trim(u.Path, "/") != "" || u.User != nil || hasTail(u)) {
 			err = errors.New("nothing may come after the port of tcp://host:port")
 		}
 	case "unix":
@@ -46,7 +49,7 @@ func parseURL(raw string) (endpoint, error) {
 			err = errors.New("the form is unix:///path/to/socket:/ready")
 		}
 	case "file":
-		if e.address = u.Path; len(e.address) < 2 || hasHost(raw) {
+		if e.address = u.Path; len(e.address) < 2 || hasHost(raw) || hasTail(u) {
 			err = errors.New("the form is file:///path/to/file")
 		}
 	default:
@@ -54,6 +57,9 @@ func parseURL(raw string) (endpoint, error) {
 	}
 	return e, err
 }
+
+// hasTail reports whether there is a query or a fragment.
+func hasTail(u *url.URL) bool { return u.RawQuery != "" || u.ForceQuery || u.Fragment != "" }
 
 // hasHost reports whether there is anything between the slashes of scheme:///.
 func hasHost(raw string) bool {

@@ -53,6 +53,10 @@ func TestValidateURL(t *testing.T) {
 		"file:///":                   file,
 		"file:/vault":                file,
 		"file:vault":                 file,
+		"file:///a?b":                file,
+		"file:///a#b":                file,
+		"file:///a%3Fb":              "",
+		"tcp://h:1#b":                nothingAfter,
 		"http://h\x7f/healthz/ready": "not a valid URL",
 	} {
 		got := ""
