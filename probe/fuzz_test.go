@@ -68,7 +68,7 @@ func FuzzRequest(f *testing.F) {
 			return
 		}
 		last.Store(nil)
-		if err := Wait(t.Context(), Config{URLs: []string{raw}, Timeout: 20 * time.Second}); err != nil {
+		if err := Wait(t.Context(), Config{URLs: []string{raw}, Timeout: 20 * time.Second, Once: true}); err != nil {
 			t.Fatalf("%q: %v", raw, err)
 		}
 		req := last.Load()
