@@ -77,6 +77,9 @@ func TestReadinessDeadlineAndSignalAtOnce(t *testing.T) {
 // endOfRace checks that the outcome and the last line agree.
 func endOfRace(t *testing.T, onTimeout string, r harness.Result) string {
 	t.Helper()
+	if r.Signal == syscall.SIGTERM && r.Stdout == "" && r.Stderr == "" {
+		return "signal before main" // a machine so busy that nothing was asked
+	}
 	lines := strings.Split(strings.TrimSpace(r.Stderr), "\n")
 	var last struct{ Message string }
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
