@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -88,27 +85,6 @@ func quitMeaning(a probe.Attempt) string {
 // quitURLs are endpoints that take a POST.
 type quitURLs []string
 
-// Decode takes one URL from a flag, which may be repeated, and a list from a
-// variable.
 func (q *quitURLs) Decode(ctx *kong.DecodeContext) error {
-	_, isList := ctx.Scan.Peek().Value.(variable)
-	name, value, err := pop(ctx)
-	if err != nil {
-		return err
-	}
-	list := []string{value}
-	if isList {
-		list = strings.Split(value, ",")
-	}
-	for _, raw := range list {
-		if err := probe.ValidateQuitURL(raw); err != nil {
-			return &badValue{name, probe.Redact(value), fmt.Sprintf("a URL such as http://localhost:15020/quitquitquit; %v", err)}
-		}
-	}
-	for _, raw := range list {
-		if !slices.Contains(*q, raw) {
-			*q = append(*q, raw)
-		}
-	}
-	return nil
+	return decodeURLs(ctx, (*[]string)(q), probe.ValidateQuitURL, proxies[0].quit)
 }

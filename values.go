@@ -61,30 +61,34 @@ func (d *duration) Decode(ctx *kong.DecodeContext) error {
 	return nil
 }
 
-// Decode takes one URL from a flag, which may be repeated, and a list from a
-// variable.
 func (u *urls) Decode(ctx *kong.DecodeContext) error {
+	return decodeURLs(ctx, (*[]string)(u), probe.ValidateURL, probe.DefaultURL)
+}
+
+// decodeURLs adds to list one URL from a flag, which may be repeated, or those of
+// a variable.
+func decodeURLs(ctx *kong.DecodeContext, list *[]string, validate func(string) error, example string) error {
 	_, isList := ctx.Scan.Peek().Value.(variable)
 	name, value, err := pop(ctx)
 	if err != nil {
 		return err
 	}
-	list := []string{value}
+	given := []string{value}
 	if isList {
-		list = strings.Split(value, ",")
+		given = strings.Split(value, ",")
 	}
-	for _, raw := range list {
-		if err := probe.ValidateURL(raw); err != nil {
-			expected := fmt.Sprintf("a URL such as %s; %v", probe.DefaultURL, err)
-			if isList && len(list) > 1 && raw == "" {
+	for _, raw := range given {
+		if err := validate(raw); err != nil {
+			expected := fmt.Sprintf("a URL such as %s; %v", example, err)
+			if isList && len(given) > 1 && raw == "" {
 				expected = "URLs separated by single commas; one of them is empty"
 			}
 			return &badValue{name, probe.Redact(value), expected}
 		}
 	}
-	for _, raw := range list {
-		if !slices.Contains(*u, raw) {
-			*u = append(*u, raw)
+	for _, raw := range given {
+		if !slices.Contains(*list, raw) {
+			*list = append(*list, raw)
 		}
 	}
 	return nil
