@@ -249,7 +249,7 @@ it waits only.
 URLs: http://host:port/path, https, unix:///path/to/socket:/ready, tcp://host:port
 (accepts a connection), file:///path (is there, and not empty).
 A flag goes before its variable: --on-timeout is ENVOY_WAIT_ON_TIMEOUT, and so
-on. Variables take several URLs separated by commas.
+on; --once and --install have none. Variables take URLs separated by commas.
 
 `)
 	_, _ = fmt.Fprintln(table, "proxy\tready at\tstatus\tends by a POST to")
