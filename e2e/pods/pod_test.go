@@ -136,11 +136,14 @@ func TestLegacyImage(t *testing.T) {
 	if logs := app.logs(t); !strings.Contains(logs, "httpd: stopped by WINCH") {
 		t.Error(logs)
 	}
-	// Once more, as after a crash, and stopped during the wait, by WINCH too.
-	podman(t, "restart", string(proxy))
-	podman(t, "start", string(app))
-	waits(t, app, proxy, "/opt/envoy-wait/envoy-wait")
-	stopped(t, app, "156")
+}
+
+func TestLegacyImageStoppedDuringTheWait(t *testing.T) {
+	needImages(t, ours, sidecar)
+	play(t, "web-pod-0", manifest(t, "legacy-image.yaml", true))
+	app := container("web-pod-0-web")
+	waits(t, app, "web-pod-0-istio-proxy", "/opt/envoy-wait/envoy-wait")
+	stopped(t, app, "156") // WINCH, the image's STOPSIGNAL
 }
 
 // The agent here is a script that reads Vault Agent's configuration; that it runs
