@@ -28,6 +28,7 @@ import (
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/exec"
+	_ "github.com/envoy-wait/envoy-wait/exec/early" // catches signals from before main
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 

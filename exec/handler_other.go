@@ -14,11 +14,13 @@ type source struct {
 	signals, arrivals chan os.Signal
 }
 
-func catch(signals []syscall.Signal) source {
+func newSource(signals []syscall.Signal) source {
 	s := source{make(chan os.Signal, 1024), make(chan os.Signal, 1)}
 	for _, sig := range signals {
-		signal.Notify(s.signals, sig)
-		signal.Notify(s.arrivals, sig)
+		if !signal.Ignored(sig) {
+			signal.Notify(s.signals, sig)
+			signal.Notify(s.arrivals, sig)
+		}
 	}
 	return s
 }
@@ -40,6 +42,9 @@ func (s source) release(signals []syscall.Signal) {
 		signal.Reset(sig)
 	}
 }
+
+// caught tells the signals that are caught from those that are ignored.
+func (source) caught(sig syscall.Signal) bool { return !signal.Ignored(sig) }
 
 func (source) works() bool { return true }
 

@@ -2,8 +2,8 @@ package exec
 
 import (
 	"fmt"
-	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 )
 
@@ -29,16 +29,23 @@ func (e *SignalError) Error() string { return SignalName(e.Signal) + ", command 
 // first instructions, and the signal would be lost.
 //
 // INT and HUP that are ignored (nohup, a background job of a shell without job
-// control) stay so.
+// control) stay so. WINCH is let be where a terminal is attached: there it says
+// only that the window changed its size.
+//
+// What comes before Catch meets Go's own handlers, which drop some signals and
+// cannot end PID 1 by others: a program imports the package early against that.
 func Catch() *Signals {
 	runtime.LockOSThread()
-	var caught []syscall.Signal
-	for _, sig := range append(endSignals(), terminalSignals()...) {
-		if !signal.Ignored(sig) {
-			caught = append(caught, sig)
+	s := &Signals{source: newSource(endSignals())}
+	if hasTerminal() {
+		s.source.release(terminalSignals())
+	}
+	for _, sig := range endSignals() {
+		if s.source.caught(sig) {
+			s.end = append(s.end, sig)
 		}
 	}
-	return &Signals{source: catch(caught), end: caught}
+	return s
 }
 
 // Arrivals returns a channel that receives when Next may have a signal.
@@ -51,10 +58,14 @@ func (s *Signals) Arrivals() <-chan struct{} {
 // Next returns the signal that came first and was not returned yet, as a
 // *SignalError, or nil if there is none. It never waits.
 func (s *Signals) Next() error {
-	if sig, ok := s.source.next(); ok {
-		return &SignalError{Signal: sig}
+	for {
+		switch sig, ok := s.source.next(); {
+		case !ok:
+			return nil
+		case slices.Contains(s.end, sig):
+			return &SignalError{Signal: sig}
+		}
 	}
-	return nil
 }
 
 // handOver ends the catching. A signal that came before is returned as a

@@ -16,23 +16,24 @@ const sigrtmin3 = syscall.Signal(34 + 3)
 func endSignals() []syscall.Signal {
 	return []syscall.Signal{
 		syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
-		syscall.SIGUSR1, syscall.SIGUSR2, sigrtmin3,
+		syscall.SIGUSR1, syscall.SIGUSR2, sigrtmin3, syscall.SIGWINCH,
 	}
 }
 
-// terminalSignals is WINCH where no terminal is attached: httpd's STOPSIGNAL.
-// With a terminal it only says that the window changed its size.
-func terminalSignals() []syscall.Signal {
+// terminalSignals are those of endSignals that a terminal sends for other reasons.
+func terminalSignals() []syscall.Signal { return []syscall.Signal{syscall.SIGWINCH} }
+
+func hasTerminal() bool {
 	for fd := range uintptr(3) {
 		if isatty.IsTerminal(fd) {
-			return nil
+			return true
 		}
 	}
-	if fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0); err == nil {
+	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
+	if err == nil {
 		_ = unix.Close(fd)
-		return nil
 	}
-	return []syscall.Signal{syscall.SIGWINCH}
+	return err == nil
 }
 
 func signalName(sig syscall.Signal) string {

@@ -18,4 +18,6 @@ func endSignals() []syscall.Signal {
 
 func terminalSignals() []syscall.Signal { return nil }
 
+func hasTerminal() bool { return false }
+
 func signalName(sig syscall.Signal) string { return unix.SignalName(sig) }

@@ -210,13 +210,14 @@ func endAsPID1(t *testing.T, r round) string {
 		t.Errorf("lost in envoy-wait: %+v", r)
 		return "lost in envoy-wait"
 	case r.Code == 2 && !r.started:
-		// The runtime has its handlers, main has not: it cannot kill PID 1.
-		return "exit status 2 before main, no app"
+		// Go's runtime has its handlers, and no package is initialised yet: it
+		// cannot kill PID 1.
+		return "exit status 2 in Go's start, no app"
 	case r.Code != 1 || !r.started:
 		t.Errorf("neither: %+v", r)
 		return "neither"
 	case r.sent.Before(first):
-		return "dropped before main"
+		return "dropped in Go's start"
 	case strings.HasSuffix(r.exe, "/envoy-wait"):
 		return "dropped in execve"
 	case strings.HasSuffix(r.exe, ".test"):

@@ -120,18 +120,28 @@ func TestBuildContext(t *testing.T) {
 	root := harness.Root()
 	podman(t, "build", "-f", dockerfile, "-t", "context", root)
 
-	want := []string{"Makefile", "exec", "go.mod", "go.sum", "probe"}
-	for _, dir := range []string{".", "exec", "probe"} {
-		for _, pattern := range []string{"*.go", "*.s"} {
-			sources, err := filepath.Glob(filepath.Join(root, dir, pattern))
-			if err != nil {
-				t.Fatal(err)
+	want := []string{"Makefile", "go.mod", "go.sum"}
+	sources, err := filepath.Glob(filepath.Join(root, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"exec", "probe"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, entry fs.DirEntry, err error) error {
+			if entry != nil && entry.Name() == "testdata" {
+				return fs.SkipDir
 			}
-			for _, source := range sources {
-				if name := filepath.Base(source); !strings.HasSuffix(name, "_test.go") {
-					want = append(want, filepath.Join(dir, name))
-				}
-			}
+			sources = append(sources, path)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, source := range sources {
+		if name, err := filepath.Rel(root, source); err != nil {
+			t.Fatal(err)
+		} else if !strings.HasSuffix(name, "_test.go") {
+			want = append(want, name)
 		}
 	}
 	slices.Sort(want)
