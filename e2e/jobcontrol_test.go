@@ -3,9 +3,12 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
@@ -86,6 +89,11 @@ func TestJobControl(t *testing.T) {
 	c.want("two")
 	c.typed(ctrlC)
 	c.want("status 130")
+
+	c.typed("$job sh -c 'kill -STOP $$; echo continued'\n") // as some programs take Ctrl-Z
+	c.want("$job sh -c 'kill -STOP $$; echo continued'")
+	c.typed("fg >/dev/null\n")
+	c.want("continued")
 }
 
 // In the background it stops when it wants to read, and fg gives it the terminal.
@@ -120,6 +128,16 @@ func TestTerminalIsGivenBack(t *testing.T) {
 	c.want("two")
 	c.typed("\x04") // the end of cat's stdin
 	c.want("script goes on")
+
+	// The child has it for a moment, before its execve fails.
+	noShebang := filepath.Join(t.TempDir(), "noshebang")
+	if err := os.WriteFile(noShebang, []byte("echo hi\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.typed("sh -c '$job " + noShebang + "; echo status $?; read -r line; echo script: $line'\n")
+	c.want("status 126")
+	c.typed("three\n")
+	c.want("script: three")
 }
 
 // Where no shell is there to continue it, as with docker run -it, Ctrl-Z has no
@@ -138,4 +156,38 @@ func TestCtrlZWithoutAShell(t *testing.T) {
 	if r := p.Result(); r.Code != 130 {
 		t.Errorf("%+v", r)
 	}
+}
+
+// A command that something else has stopped is left stopped there.
+func TestSIGSTOPWithoutAShell(t *testing.T) {
+	p, keyboard := withTerminal(t, supervising(t, "cat"), 0)
+	c := &console{Process: p, t: t, keyboard: keyboard}
+	c.typed("one\n")
+	c.want("one") // shown by the terminal
+	c.want("one") // and by cat
+	cat := children(t, p.Process.Pid)[0]
+	_ = syscall.Kill(cat, syscall.SIGSTOP)
+	harness.Until(t, "the stop", func() bool { return statusOf(t, cat, "State") == "T (stopped)" })
+	// What is passed on comes after the stop was seen to.
+	p.Signal(syscall.SIGUSR1)
+	harness.Until(t, "a pending SIGUSR1", func() bool { return statusOf(t, cat, "ShdPnd") != "0000000000000000" })
+	if state := statusOf(t, cat, "State"); state != "T (stopped)" {
+		t.Error(state)
+	}
+	_ = syscall.Kill(cat, syscall.SIGCONT)
+	if r := p.Result(); r.Code != 128+int(syscall.SIGUSR1) {
+		t.Errorf("%+v", r)
+	}
+}
+
+// statusOf returns a field of /proc/PID/status.
+func statusOf(t *testing.T, pid int, field string) string {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, value, _ := strings.Cut(string(status), field+":\t")
+	value, _, _ = strings.Cut(value, "\n")
+	return value
 }

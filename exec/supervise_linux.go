@@ -52,10 +52,17 @@ func Supervise(path string, argv, env []string, signals *Signals) error {
 		return err
 	}
 	s := &supervised{source: signals.source, terminal: openTerminal()}
-	if s.pid, err = syscall.ForkExec(path, argv, s.attributes(env)); err != nil {
+	defer s.terminal.close()
+	attributes := s.attributes(env)
+	s.pid, err = syscall.ForkExec(path, argv, attributes)
+	s.blockOnlyTTOU()
+	if err != nil {
+		if attributes.Sys.Foreground { // a child that is gone has had it
+			s.terminal.takeBack()
+		}
 		return runError(path, err)
 	}
-	s.afterStart()
+	s.dropStdio()
 	for _, sig := range early {
 		s.passOn(sig)
 	}
@@ -63,7 +70,9 @@ func Supervise(path string, argv, env []string, signals *Signals) error {
 		s.passOn(s.source.wait())
 		if ended, status := s.reap(); ended {
 			s.source.release(stopSignals) // what follows is ours to be stopped in
-			s.terminal.takeBack(s.pid)
+			if s.terminal.foreground() == s.pid {
+				s.terminal.takeBack()
+			}
 			return exitError(status)
 		}
 	}
@@ -109,13 +118,16 @@ func (s *supervised) attributes(env []string) *syscall.ProcAttr {
 	return &syscall.ProcAttr{Env: env, Files: []uintptr{0, 1, 2}, Sys: sys}
 }
 
-func (s *supervised) afterStart() {
-	// The command has the mask that we inherited. Of our own only TTOU stays
-	// blocked: a group in the background may then give the terminal away.
+// blockOnlyTTOU is for after the fork: the command has the mask that we inherited.
+// With TTOU blocked a group in the background may give the terminal away.
+func (s *supervised) blockOnlyTTOU() {
 	mask := unix.Sigset_t{}
 	mask.Val[0] = 1 << (syscall.SIGTTOU - 1)
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &mask, nil)
+}
 
+// dropStdio lets what the command closes be closed.
+func (s *supervised) dropStdio() {
 	if null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
 		_ = unix.Dup3(null, 0, unix.O_CLOEXEC)
 		_ = unix.Dup3(null, 1, unix.O_CLOEXEC)
@@ -158,15 +170,34 @@ func (s *supervised) stopped(by syscall.Signal) {
 	}
 	wantsTerminal := by == syscall.SIGTTIN || by == syscall.SIGTTOU
 	if !wantsTerminal || !s.terminal.give(s.pid) {
-		s.source.release([]syscall.Signal{syscall.SIGTSTP, syscall.SIGCONT})
-		// Where no shell is there, the kernel drops it (orphaned process groups).
-		_ = syscall.Kill(0, syscall.SIGTSTP)
-		s.source.catch([]syscall.Signal{syscall.SIGTSTP, syscall.SIGCONT})
-		if !s.terminal.give(s.pid) && wantsTerminal {
-			time.Sleep(100 * time.Millisecond) // or both would spin where the kernel has dropped it
+		continued := s.stopOurselves()
+		switch hasTerminal := s.terminal.give(s.pid); {
+		case by == syscall.SIGSTOP && !continued:
+			return // it is not a shell's to continue, but that of whoever stopped it
+		case wantsTerminal && !hasTerminal:
+			time.Sleep(100 * time.Millisecond) // or both would spin where nothing has stopped us
 		}
 	}
 	_ = syscall.Kill(-s.pid, syscall.SIGCONT)
+}
+
+// stopOurselves stops our group, and reports whether it was continued then. Where
+// no shell is there to do that, the kernel drops the signal (orphaned process
+// groups), and there is no stop.
+func (s *supervised) stopOurselves() (continued bool) {
+	s.source.release([]syscall.Signal{syscall.SIGTSTP})
+	_ = syscall.Kill(0, syscall.SIGTSTP)
+	s.source.catch([]syscall.Signal{syscall.SIGTSTP})
+	for {
+		switch sig, ok := s.source.next(); {
+		case !ok:
+			return continued
+		case sig == syscall.SIGCONT:
+			continued = true
+		default:
+			s.passOn(sig)
+		}
+	}
 }
 
 func exitError(status syscall.WaitStatus) error {
@@ -211,10 +242,12 @@ func (t terminal) give(group int) bool {
 	return t.foreground() == group
 }
 
-func (t terminal) takeBack(group int) {
-	if t.foreground() == group {
-		_ = unix.IoctlSetPointerInt(int(t), unix.TIOCSPGRP, unix.Getpgrp())
-	}
+// takeBack gives the terminal to our own group.
+func (t terminal) takeBack() {
+	_ = unix.IoctlSetPointerInt(int(t), unix.TIOCSPGRP, unix.Getpgrp())
+}
+
+func (t terminal) close() {
 	if t >= 0 {
 		_ = unix.Close(int(t))
 	}
