@@ -48,6 +48,25 @@ or at the first word that is not a flag.
 Everything after is the command's, untouched.
 A command that is missing is reported at once, before the wait.
 .Pp
+In a Job, whose Pod does not complete while its sidecar runs,
+.Fl Fl quit
+or
+.Fl Fl quit\-url
+make
+.Nm
+stay as the parent of
+.Ar command .
+It passes signals on, reaps orphans where it is PID 1 or a subreaper, and gives
+the terminal to the command as a shell does.
+When the command has ended, or could not be started, it sends a POST to each
+quit URL and exits as the command did.
+A URL where nothing listens is tried again until
+.Fl Fl quit\-timeout :
+a sidecar that is only now starting must not outlive the Job.
+.Pp
+Called by the name of scuttle it takes that program's variables, as with
+.Fl Fl compat Ar scuttle .
+.Pp
 What it says goes to standard error only: JSON in the fields of Cloud Logging,
 or text.
 While it waits on a terminal, a line that says how long, and for what, is drawn
@@ -150,6 +169,15 @@ wait at once, as PID 1 too.
 The command is not started then.
 INT and HUP stay ignored where they were ignored at the start.
 Once the command runs, signals are its own affair.
+.Pp
+As the parent of a command
+.Nm
+passes on to it every signal but those that cannot be caught, CHLD, URG, 32 to
+34, and ILL, TRAP, BUS, FPE, SEGV and SYS, which tell of its own faults.
+Real\-time signals are not queued, and their values are lost.
+If
+.Nm
+is killed by KILL the command gets TERM.
 .Sh EXAMPLES
 The entrypoint of an image:
 .Pp

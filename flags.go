@@ -138,8 +138,8 @@ func newParser(s *settings, env []string, output io.Writer) (*kong.Kong, error) 
 // complete refuses what does not go together, and fills in the defaults that
 // depend on other settings.
 func (s *settings) complete() error {
-	if s.Install != nil && (*s.Install == "" || s.hasCommand()) {
-		return &badValue{"--install", *s.Install, "a path, and no command"}
+	if s.Install != nil && (*s.Install == "" || s.hasCommand() || s.Once) {
+		return &badValue{"--install", *s.Install, "a path, and neither a command nor --once"}
 	}
 	if s.Once && s.hasCommand() {
 		return &badValue{"--once", s.Command[0], "no command"}
@@ -160,7 +160,7 @@ func (s *settings) complete() error {
 	}
 	if bool(s.Quit) && len(s.QuitURLs) == 0 {
 		if proxy.quit == "" {
-			return &badValue{"--proxy", proxy.name, "one that a POST ends, or a --quit-url, with --quit"}
+			return &badValue{"--proxy or " + variableName("proxy"), proxy.name, "one that a POST ends, or a --quit-url, with --quit"}
 		}
 		s.QuitURLs = quitURLs{proxy.quit}
 	}

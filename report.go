@@ -190,7 +190,7 @@ func (r *report) timedOut(timeout *probe.TimeoutError, then string) string {
 	message := fmt.Sprintf("not ready after %v%s: %s", elapsed, then, causes(pending))
 	var hints []string
 	for _, t := range pending {
-		if hint := t.hint(); hint != "" && !slices.Contains(hints, hint) {
+		if hint := t.hint(string(r.settings.Proxy)); hint != "" && !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
 	}
@@ -268,20 +268,29 @@ func causes(targets []*target) string {
 }
 
 // hint says where to look, from what was seen of the endpoint.
-func (t *target) hint() string {
+func (t *target) hint(proxy string) string {
+	istio, tcp := proxy == proxies[0].name, strings.HasPrefix(t.URL, "tcp:")
 	switch {
 	case strings.HasPrefix(t.URL, "file:"):
 		return "has whatever writes that file run, and is it mounted here?"
+	case t.Outcome == probe.Refused && tcp:
+		return "does anything listen there? behind a mesh's redirect every connection is refused until there is a sidecar"
 	case t.Outcome == probe.Refused && !t.reached:
 		return "is there a sidecar in this Pod, and is this an init container? sidecars start after those, unless native"
 	case t.Outcome == probe.Refused:
 		return "the sidecar was there and is gone: did it crash, or is it restarting?"
-	case t.Status == http.StatusServiceUnavailable:
+	case t.Status == http.StatusServiceUnavailable && istio:
 		return "the sidecar has no configuration yet: istio-proxy's log has the reason; is istiod reachable?"
+	case t.Status == http.StatusServiceUnavailable:
+		return "the sidecar is up and has not what it needs: its log has the reason; is its control plane reachable?"
 	case t.Outcome == probe.NotHTTP, t.Outcome == probe.Unready && t.Status < http.StatusInternalServerError:
 		return "is this URL, with its port, a readiness endpoint?"
-	case t.Outcome == probe.NoAnswer:
+	case t.Outcome == probe.NoAnswer && tcp:
+		return "is that the address, and does a firewall or a NetworkPolicy drop what goes there?"
+	case t.Outcome == probe.NoAnswer && istio:
 		return "Envoy's admin does not answer: look at the sidecar's CPU limit and its log"
+	case t.Outcome == probe.NoAnswer:
+		return "the sidecar does not answer: look at its CPU limit and its log"
 	default:
 		return ""
 	}

@@ -200,6 +200,8 @@ func TestHints(t *testing.T) {
 		"endpoint?":  "a readiness endpoint?",
 		"no answer":  "Envoy's admin does not answer",
 		"file":       "whatever writes that file",
+		"listens?":   "does anything listen there?",
+		"dropped?":   "a NetworkPolicy drop",
 		"any at all": "; hint: ",
 	}
 	for _, test := range []struct {
@@ -218,6 +220,8 @@ func TestHints(t *testing.T) {
 		{"not HTTP", []probe.Attempt{attempt(probe.NotHTTP)}, "endpoint?"},
 		{"hang", []probe.Attempt{refused(1), attempt(probe.NoAnswer)}, "no answer"},
 		{"a file", []probe.Attempt{{URL: "file:///x", Number: 1, Outcome: probe.Refused, Err: syscall.ENOENT}}, "file"},
+		{"a port", []probe.Attempt{{URL: "tcp://h:1", Number: 1, Outcome: probe.Refused, Err: syscall.ECONNREFUSED}}, "listens?"},
+		{"a port that hangs", []probe.Attempt{{URL: "tcp://h:1", Number: 1, Outcome: probe.NoAnswer, Err: errors.New("cause")}}, "dropped?"},
 		{"500", []probe.Attempt{status(1, 500)}, "no hint"},
 		{"reset", []probe.Attempt{attempt(probe.Failed)}, "no hint"},
 	} {
@@ -232,6 +236,21 @@ func TestHints(t *testing.T) {
 			cause := test.seen[0].URL + ": " + test.seen[len(test.seen)-1].Cause()
 			if !strings.HasPrefix(message, "not ready after 1m0s") || !strings.Contains(message, cause) {
 				t.Errorf("%s: %s", test.name, message)
+			}
+		}
+	}
+}
+
+// Only Istio's hints name Istio's parts.
+func TestHintsOfOtherProxies(t *testing.T) {
+	for _, p := range proxies[1:] {
+		for name, seen := range map[string]probe.Attempt{
+			"its log has the reason": status(1, 503),
+			"does not answer":        {URL: url, Number: 1, Outcome: probe.NoAnswer, Err: errors.New("cause")},
+		} {
+			message := timeoutMessage(t, []string{"--proxy", p.name, "app"}, []probe.Attempt{seen})
+			if !strings.Contains(message, name) || strings.Contains(message, "isti") || strings.Contains(message, "Envoy") {
+				t.Errorf("%s: %s", p.name, message)
 			}
 		}
 	}

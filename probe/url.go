@@ -2,11 +2,15 @@ package probe
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/url"
 	"strconv"
 	"strings"
 )
+
+// maxSocketPath is what fits into sun_path with a NUL after it (unix(7)).
+const maxSocketPath = 107
 
 // ValidateURL returns nil if raw can work as a readiness endpoint: an absolute
 // URL of one of the forms that Config.URLs lists, with a port, if any, from 1 to
@@ -47,6 +51,8 @@ func parseURL(raw string) (endpoint, error) {
 		e.request = u.String()
 		if !strings.HasPrefix(e.address, "/") || len(e.address) < 2 || !strings.HasPrefix(path, "/") || hasHost(raw) {
 			err = errors.New("the form is unix:///path/to/socket:/ready")
+		} else if len(e.address) > maxSocketPath {
+			err = fmt.Errorf("the path of a socket has at most %d bytes", maxSocketPath)
 		}
 	case "file":
 		if e.address = u.Path; len(e.address) < 2 || hasHost(raw) || hasTail(u) {

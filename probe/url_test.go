@@ -1,12 +1,16 @@
 package probe
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestValidateURL(t *testing.T) {
 	const nothingAfter = "nothing may come after the port of tcp://host:port"
 	const unix = "the form is unix:///path/to/socket:/ready"
 	const file = "the form is file:///path/to/file"
 	const scheme = "the scheme must be http, https, tcp, unix or file"
+	socket := "/" + strings.Repeat("x", 106)
 	for raw, want := range map[string]string{
 		DefaultURL:                   "",
 		"https://[::1]:15021":        "",
@@ -48,6 +52,8 @@ func TestValidateURL(t *testing.T) {
 		"unix:///:/ready":            unix,
 		"unix://run/admin.sock:/r":   unix,
 		"unix:/run/admin.sock:/r":    unix,
+		"unix://" + socket + ":/r":   "",
+		"unix://" + socket + "x:/r":  "the path of a socket has at most 107 bytes",
 		"file:///vault/secrets/db":   "",
 		"file://vault/secrets/db":    file,
 		"file:///":                   file,
