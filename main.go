@@ -23,12 +23,11 @@ import (
 	"io"
 	"log"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/exec"
-	_ "github.com/envoy-wait/envoy-wait/exec/early" // catches signals from before main
+	_ "github.com/envoy-wait/envoy-wait/exec/early" // catches signals, and sets GOMAXPROCS, before all else
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
@@ -50,9 +49,6 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	// Before all else: a signal that is not caught yet is dropped by the kernel
 	// where this process is PID 1.
 	signals := exec.Catch()
-	// This process sleeps nearly all the time. More than one processor would
-	// only have threads look for work of one another at each waking.
-	runtime.GOMAXPROCS(1)
 	// An attempt leaves about 3 kB of garbage: let it not come to the 4 MB that Go
 	// has nothing against.
 	debug.SetGCPercent(25)
