@@ -38,8 +38,9 @@ test: build ## run all tests but those that need containers
 e2e: build ## run the tests that need root: redirected networks, containers, Pods
 	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/mesh ./e2e/pods
 
-proof: build ## every fault for a minute, 1,000 rounds of each race, -race; writes docs/reliability.md
+proof: build ## every fault for a minute, 1,000 rounds of each race, 10,000 orphans, -race; writes docs/reliability.md
 	CGO_ENABLED=1 go test -race -count=1 $(TESTFLAGS) . ./probe ./exec
+	go test -count=1 $(TESTFLAGS) -run TestOrphans ./e2e -orphans 10000
 	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/faults -rounds 1000 -wait 60s -table $(CURDIR)/docs/reliability.md
 
 # Without FUZZTIME=, each target for a minute.
