@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -146,12 +147,17 @@ func TestProxyVariablesChangeNothing(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		a := &agent.Agent{}
-		a.SetReady(true)
-		go func() { _ = a.Serve(l) }()
+		// A request that is meant for a proxy has the whole URL in its first line.
+		go func() {
+			_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.RequestURI != agent.Path {
+					w.WriteHeader(http.StatusBadRequest)
+				}
+			}))
+		}()
 		defer func() { _ = l.Close() }()
 		for _, host := range []string{"localhost", "127.0.0.1", "10.1.2.3"} {
-			cmd := envoyWait(t, "--url", "http://"+host+":15020"+agent.Path, "--timeout", "20s")
+			cmd := envoyWait(t, "--url", "http://"+host+":15020"+agent.Path, "--timeout", "5s")
 			for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 				cmd.Env = append(cmd.Env, name+"=http://127.0.0.1:3128")
 			}
