@@ -37,31 +37,43 @@ func parseURL(raw string) (endpoint, error) {
 	switch u.Scheme {
 	case "http", "https":
 		e.address, err = hostPort(u, map[string]string{"http": "80", "https": "443"}[u.Scheme])
-		if err == nil && strings.Contains(u.RawQuery, " ") {
-			err = errors.New("a space in the query must be written as %20")
-		}
 	case "tcp":
 		if e.address, err = hostPort(u, ""); err == nil && (strings.Trim(u.Path, "/") != "" || u.User != nil || hasTail(u)) {
 			err = errors.New("nothing may come after the port of tcp://host:port")
 		}
 	case "unix":
-		var path string
-		e.address, path, _ = strings.Cut(u.Path, ":")
-		u.Scheme, u.Host, u.Path, u.RawPath = "http", "localhost", path, ""
-		e.request = u.String()
-		if !strings.HasPrefix(e.address, "/") || len(e.address) < 2 || !strings.HasPrefix(path, "/") || hasHost(raw) {
-			err = errors.New("the form is unix:///path/to/socket:/ready")
-		} else if len(e.address) > maxSocketPath {
-			err = fmt.Errorf("the path of a socket has at most %d bytes", maxSocketPath)
-		}
+		e, err = socket(u, raw)
 	case "file":
-		if e.address = u.Path; len(e.address) < 2 || hasHost(raw) || hasTail(u) {
+		if e.address = u.Path; !isPath(e.address) || hasHost(raw) || hasTail(u) {
 			err = errors.New("the form is file:///path/to/file")
 		}
 	default:
 		err = errors.New("the scheme must be http, https, tcp, unix or file")
 	}
+	if err == nil && strings.Contains(u.RawQuery, " ") {
+		err = errors.New("a space in the query must be written as %20")
+	}
 	return e, err
+}
+
+// socket takes unix:///path/to/socket:/ready apart; the request is as written.
+func socket(u *url.URL, raw string) (endpoint, error) {
+	address, path, _ := strings.Cut(u.Path, ":")
+	_, rawPath, _ := strings.Cut(u.EscapedPath(), ":")
+	u.Scheme, u.Host, u.Path, u.RawPath = "http", "localhost", path, rawPath
+	e := endpoint{scheme: "unix", address: address, request: u.String()}
+	switch {
+	case !isPath(address), !strings.HasPrefix(path, "/"), hasHost(raw):
+		return e, errors.New("the form is unix:///path/to/socket:/ready")
+	case len(address) > maxSocketPath:
+		return e, fmt.Errorf("the path of a socket has at most %d bytes", maxSocketPath)
+	}
+	return e, nil
+}
+
+// isPath reports whether path can be one that leads to a file.
+func isPath(path string) bool {
+	return len(path) > 1 && path[0] == '/' && !strings.Contains(path, "\x00")
 }
 
 // hasTail reports whether there is a query or a fragment.
