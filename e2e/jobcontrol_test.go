@@ -140,6 +140,15 @@ func TestTerminalIsGivenBack(t *testing.T) {
 	c.want("script: three")
 }
 
+// A script that has started it with & goes on reading from the terminal.
+func TestBackgroundOfAScript(t *testing.T) {
+	c := shell(t)
+	c.typed("sh -c '$job sh -c \"echo runs; exec sleep 1000\" & read -r line; echo script: $line; kill $!'\n")
+	c.want("runs")
+	c.typed("one\n")
+	c.want("script: one")
+}
+
 // Where no shell is there to continue it, as with docker run -it, Ctrl-Z has no
 // effect.
 func TestCtrlZWithoutAShell(t *testing.T) {

@@ -9,10 +9,11 @@
 // to do after its end: what the command sees is the same but for PID and parent.
 //
 // What the command sees that differs from a direct start is what the Go runtime
-// does before main: it resets inherited SIG_IGN of signals other than HUP and
-// INT, unblocks the signals that end a Go program (blockableSig in the runtime's
-// signal_unix.go), and opens /dev/null on a descriptor 0 to 2 that is closed. The
-// soft RLIMIT_NOFILE, which it raises too, is put back by syscall.Exec.
+// does before main: it resets inherited SIG_IGN of signals other than HUP, INT and
+// those of job control, unblocks CHLD and the signals that end a Go program
+// (initsig and blockableSig in the runtime's signal_unix.go), and opens /dev/null on
+// a descriptor 0 to 2 that is closed. The soft RLIMIT_NOFILE, which it raises too,
+// is put back by syscall.Exec.
 package exec
 
 import (

@@ -2,10 +2,12 @@ package exec
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"syscall"
 	"time"
 
+	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,6 +16,7 @@ type supervised struct {
 	pid      int
 	source   source
 	terminal terminal
+	reads    bool // the terminal is the command's stdin, too
 }
 
 // stopSignals are those of job control.
@@ -32,10 +35,13 @@ var stopSignals = []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIG
 // values are not kept.
 //
 // The command is in a process group of its own, so that a signal to our group
-// reaches it once, from us. It gets the terminal whenever our group has it. When
-// it is stopped (Ctrl-Z) our group stops too, for the shell to see, and both are
-// continued together. In a pipeline on a terminal the other programs are in the
-// background then.
+// reaches it once, from us. It gets the terminal whenever our group has it, where
+// that is its stdin too, and else when it wants it: a script may have started us
+// with &, and go on reading. When it is stopped (Ctrl-Z) our group stops too, for
+// the shell to see, and both are continued together. In a pipeline on a terminal
+// the other programs are in the background then, and Ctrl-C, which only the
+// command gets, does not end a script around it: the exit status is all that the
+// script sees.
 //
 // All children are reaped, which matters where this process is PID 1 or a
 // subreaper: nothing else in the process may wait for any. Stdin and stdout of
@@ -51,7 +57,7 @@ func Supervise(path string, argv, env []string, signals *Signals) error {
 	if err != nil {
 		return err
 	}
-	s := &supervised{source: signals.source, terminal: openTerminal()}
+	s := &supervised{source: signals.source, terminal: openTerminal(), reads: isatty.IsTerminal(0)}
 	defer s.terminal.close()
 	attributes := s.attributes(env)
 	s.pid, err = syscall.ForkExec(path, argv, attributes)
@@ -59,6 +65,9 @@ func Supervise(path string, argv, env []string, signals *Signals) error {
 	if err != nil {
 		if attributes.Sys.Foreground { // a child that is gone has had it
 			s.terminal.takeBack()
+		}
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.EAGAIN) { // by fork or its pipe
+			return fmt.Errorf("starting %q: %w", path, err)
 		}
 		return runError(path, err)
 	}
@@ -109,7 +118,7 @@ func (s *Signals) beforeStart() (others []syscall.Signal, err error) {
 
 func (s *supervised) attributes(env []string) *syscall.ProcAttr {
 	sys := &syscall.SysProcAttr{Setpgid: true}
-	if s.terminal.isOurs() {
+	if s.reads && s.terminal.isOurs() {
 		sys.Foreground, sys.Ctty = true, int(s.terminal)
 	}
 	if unix.Gettid() == unix.Getpid() {
@@ -140,7 +149,9 @@ func (s *supervised) passOn(sig syscall.Signal) {
 	case syscall.SIGCHLD:
 		return
 	case syscall.SIGCONT: // by a shell's fg, perhaps
-		s.terminal.give(s.pid)
+		if s.reads {
+			s.terminal.give(s.pid)
+		}
 	}
 	_ = syscall.Kill(s.pid, sig) // not reaped yet, so the PID is still its own
 }
@@ -171,7 +182,8 @@ func (s *supervised) stopped(by syscall.Signal) {
 	wantsTerminal := by == syscall.SIGTTIN || by == syscall.SIGTTOU
 	if !wantsTerminal || !s.terminal.give(s.pid) {
 		continued := s.stopOurselves()
-		switch hasTerminal := s.terminal.give(s.pid); {
+		hasTerminal := (s.reads || wantsTerminal) && s.terminal.give(s.pid)
+		switch {
 		case by == syscall.SIGSTOP && !continued:
 			return // it is not a shell's to continue, but that of whoever stopped it
 		case wantsTerminal && !hasTerminal:
