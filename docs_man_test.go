@@ -154,7 +154,8 @@ Once the command runs, every status is its own.
 Before:
 .Bl -tag -width Ds
 .It 0
-ready, and there was no command;
+ready or disabled, and there was no command;
+.Fl Fl install ,
 .Fl Fl help
 and
 .Fl Fl version

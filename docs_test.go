@@ -142,7 +142,7 @@ func exitStatuses(t *testing.T) []docExit {
 		if spec.Names[0].Name == "exitSignal" {
 			code += "+n"
 		}
-		exits = append(exits, docExit{code, strings.TrimSpace(spec.Comment.Text())})
+		exits = append(exits, docExit{code, strings.TrimPrefix(strings.TrimSpace(spec.Comment.Text()), "plus ")})
 		return true
 	})
 	if len(exits) == 0 {

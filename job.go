@@ -26,7 +26,7 @@ func (s *settings) isJob() bool { return len(s.QuitURLs) > 0 && !s.Once && s.Ins
 // waits only would lose its sidecar before it has used it.
 func (s *settings) validateJob() error {
 	if s.isJob() && !s.hasCommand() {
-		return errors.New("expected a command: with --quit or --quit-url, or their variables, the sidecar is told to quit after it")
+		return errors.New("expected a command: with --quit or --quit-url, or their variables, or scuttle's, the sidecar is told to quit after it")
 	}
 	return nil
 }

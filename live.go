@@ -86,8 +86,8 @@ func (l *live) stop() {
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	l.width = nil
 	l.write(l.erase())
+	l.width = nil
 }
 
 // Write takes an ordinary line.
@@ -110,6 +110,9 @@ func (l *live) erase() string {
 		return ""
 	}
 	l.shown = false
+	if l.width == nil || l.width() == 0 {
+		return "" // a shell has written over it by now
+	}
 	return eraseLine
 }
 

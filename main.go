@@ -39,7 +39,7 @@ const (
 	exitFailure   = 125 // usage, configuration, or envoy-wait itself failed
 	exitCannotRun = 126 // the command is there and cannot be run
 	exitNotFound  = 127 // there is no such command
-	exitSignal    = 128 // plus the number of the signal that ended the wait, or a Job's command
+	exitSignal    = 128 // plus n, the number of the signal that ended the wait, or a Job's command
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }

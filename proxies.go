@@ -34,6 +34,13 @@ var proxies = []proxy{
 	{"cloud-sql-proxy", "http://localhost:9090/startup", "200", "http://localhost:9091/quitquitquit"},
 }
 
+// isIstios reports whether a URL is one of Istio's agent or Envoy, whose parts a
+// hint may name.
+func (s *settings) isIstios(url string) bool {
+	ports := []string{":15000", ":15020", ":15021"} // istio.io/latest/docs/ops/deployment/application-requirements
+	return s.Proxy == "istio" && (!s.urlGiven || slices.ContainsFunc(ports, func(port string) bool { return strings.Contains(url, port) }))
+}
+
 func proxyNames() string {
 	var names []string
 	for _, p := range proxies {

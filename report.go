@@ -67,7 +67,7 @@ func (r *report) begin(env []string) {
 		time.Duration(s.Timeout), s.OnTimeout, time.Duration(s.RequestTimeout), time.Duration(s.Interval), s.Disabled)
 	if unknown := unknownVariables(env, s.variables); len(unknown) > 0 {
 		r.log.Warn().Strs("variables", unknown).Msgf("%s: unknown, ignored; known are %s",
-			strings.Join(unknown, ", "), strings.Join(s.variables, ", "))
+			strings.Map(printable, strings.Join(unknown, ", ")), strings.Join(s.variables, ", "))
 	}
 	if !wantsLive(s, env) {
 		r.live.width = nil
@@ -116,7 +116,10 @@ func (r *report) mayReportChange() bool {
 func (r *report) heartbeat() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if pending := r.pending(); len(pending) > 0 {
+	// Not where the last line is about to come.
+	timeout := time.Duration(r.settings.Timeout)
+	nearEnd := timeout > 0 && timeout-r.elapsed() < time.Second
+	if pending := r.pending(); len(pending) > 0 && !nearEnd {
 		r.waiting(fmt.Sprintf("still waiting after %v: %s", r.elapsed().Round(time.Second), causes(pending)), pending...)
 	}
 }
@@ -190,7 +193,7 @@ func (r *report) timedOut(timeout *probe.TimeoutError, then string) string {
 	message := fmt.Sprintf("not ready after %v%s: %s", elapsed, then, causes(pending))
 	var hints []string
 	for _, t := range pending {
-		if hint := t.hint(string(r.settings.Proxy)); hint != "" && !slices.Contains(hints, hint) {
+		if hint := t.hint(r.settings.isIstios(t.URL)); hint != "" && !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
 	}
@@ -268,10 +271,11 @@ func causes(targets []*target) string {
 }
 
 // hint says where to look, from what was seen of the endpoint.
-func (t *target) hint(proxy string) string {
-	istio, tcp := proxy == proxies[0].name, strings.HasPrefix(t.URL, "tcp:")
+func (t *target) hint(istio bool) string {
+	scheme, _, _ := strings.Cut(strings.ToLower(t.URL), ":")
+	tcp := scheme == "tcp"
 	switch {
-	case strings.HasPrefix(t.URL, "file:"):
+	case scheme == "file":
 		return "has whatever writes that file run, and is it mounted here?"
 	case t.Outcome == probe.Refused && tcp:
 		return "does anything listen there? behind a mesh's redirect every connection is refused until there is a sidecar"

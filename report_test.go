@@ -220,6 +220,7 @@ func TestHints(t *testing.T) {
 		{"not HTTP", []probe.Attempt{attempt(probe.NotHTTP)}, "endpoint?"},
 		{"hang", []probe.Attempt{refused(1), attempt(probe.NoAnswer)}, "no answer"},
 		{"a file", []probe.Attempt{{URL: "file:///x", Number: 1, Outcome: probe.Refused, Err: syscall.ENOENT}}, "file"},
+		{"a port, in capitals", []probe.Attempt{{URL: "TCP://h:1", Number: 1, Outcome: probe.Refused, Err: syscall.ECONNREFUSED}}, "listens?"},
 		{"a port", []probe.Attempt{{URL: "tcp://h:1", Number: 1, Outcome: probe.Refused, Err: syscall.ECONNREFUSED}}, "listens?"},
 		{"a port that hangs", []probe.Attempt{{URL: "tcp://h:1", Number: 1, Outcome: probe.NoAnswer, Err: errors.New("cause")}}, "dropped?"},
 		{"500", []probe.Attempt{status(1, 500)}, "no hint"},
@@ -253,6 +254,33 @@ func TestHintsOfOtherProxies(t *testing.T) {
 				t.Errorf("%s: %s", p.name, message)
 			}
 		}
+	}
+}
+
+// Nor does the default proxy's hint for a URL that is not Istio's.
+func TestHintsOfOwnURLs(t *testing.T) {
+	for own, istio := range map[string]bool{
+		url: true, "http://localhost:15021/healthz/ready": true, "http://127.0.0.1:15000/ready": true,
+		"http://localhost:3500/v1.0/healthz/outbound": false, "http://localhost:4191/ready": false,
+	} {
+		message := timeoutMessage(t, []string{"app"}, []probe.Attempt{{URL: own, Number: 1, Outcome: probe.Unready, Status: 503}})
+		if strings.Contains(message, "istiod") != istio {
+			t.Errorf("%s: %s", own, message)
+		}
+	}
+}
+
+// At the deadline the last line says it all.
+func TestNoHeartbeatAtTheDeadline(t *testing.T) {
+	got := reporting(t, []string{"--timeout=20s", "app"}, func(r *report) {
+		r.attempt(refused(1))
+		time.Sleep(10 * time.Second)
+		r.heartbeat()
+		time.Sleep(10 * time.Second)
+		r.heartbeat()
+	})
+	if len(got) != 2 {
+		t.Errorf("%d lines, want the first and one heartbeat", len(got))
 	}
 }
 

@@ -103,7 +103,7 @@ func (l *statuses) Decode(ctx *kong.DecodeContext) error {
 	if !ok {
 		return &badValue{name, value, "statuses from 200 to 599 separated by commas, or a class such as 2xx"}
 	}
-	*l = parsed
+	*l = append(*l, parsed...) // a flag may be repeated
 	return nil
 }
 

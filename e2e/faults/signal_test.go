@@ -147,6 +147,19 @@ func TestSignalAtAnyMoment(t *testing.T) {
 	})
 }
 
+// Other than SIGTERM it ends no process of Go's that has no handler for it yet.
+func TestUSR1AtAnyMoment(t *testing.T) {
+	command := behind(t, app)
+	start := toApp(t, command)
+	repeat(t, "one SIGUSR1 at any moment", *rounds, func(random *rand.Rand) string {
+		r := signalled(t, command, false, time.Second, map[syscall.Signal]time.Duration{syscall.SIGUSR1: moment(random, start)})
+		if first, _ := r.logged(); r.Code == 1 && r.started && r.sent.Before(first) {
+			return "dropped in Go's start"
+		}
+		return endOf(t, r, syscall.SIGUSR1)
+	})
+}
+
 func TestTwoSignalsAtAnyMoment(t *testing.T) {
 	command := behind(t, app)
 	start := toApp(t, command)
