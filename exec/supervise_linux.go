@@ -25,8 +25,9 @@ var stopSignals = []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIG
 // Supervise starts the command at path as a child, with argv (argv[0] as typed)
 // and env, and returns when it has ended: nil where its exit status is 0, else an
 // [*ExitError]. It returns a *SignalError if one of signals came before the
-// start, or an *Error if the start failed. Call it in the goroutine that called
-// Catch.
+// start, an *Error if the command cannot be run, and another error where there was
+// no process or descriptor left to start it with. Call it in the goroutine that
+// called Catch.
 //
 // Every signal that can be caught is passed on to the command alone, from just
 // before the start: but for CHLD, URG (Go's own), 32 to 34 (the C library's), and
