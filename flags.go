@@ -182,7 +182,7 @@ func (s *settings) probeConfig(onAttempt func(probe.Attempt)) probe.Config {
 		Timeout:        timeout,
 		RequestTimeout: time.Duration(s.RequestTimeout),
 		Interval:       time.Duration(s.Interval),
-		UserAgent:      "envoy-wait/" + buildVersion(),
+		UserAgent:      userAgent(),
 		OnAttempt:      onAttempt,
 	}
 }
@@ -228,6 +228,8 @@ func buildVersion() string {
 	}
 	return "(devel)"
 }
+
+func userAgent() string { return "envoy-wait/" + buildVersion() }
 
 // printHelp is kong's HelpPrinter. kong's own fits its lines to the terminal and
 // its summary knows nothing of a wrapped command; this text is the same

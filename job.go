@@ -42,7 +42,7 @@ func quit(s *settings, status int, report *report) {
 		report.log.Info().Int("exit_status", status).Msgf("exit status %d, the sidecar is left running", status)
 	default:
 		_ = probe.Quit(context.Background(), probe.QuitConfig{
-			URLs: s.QuitURLs, Timeout: time.Duration(s.QuitTimeout), UserAgent: "envoy-wait/" + buildVersion(),
+			URLs: s.QuitURLs, Timeout: time.Duration(s.QuitTimeout), UserAgent: userAgent(),
 			OnResult: report.quit,
 		})
 	}
@@ -51,7 +51,8 @@ func quit(s *settings, status int, report *report) {
 
 // quit is the hook of probe.Quit.
 func (r *report) quit(a probe.Attempt) {
-	event, message := r.log.Info(), "told to quit: "+probe.Redact(a.URL)+": "+a.Cause()
+	t := &target{Attempt: a}
+	event, message := r.log.Info(), "told to quit: "+causes([]*target{t})
 	switch {
 	case a.Outcome != probe.Ready:
 		event, message = r.log.Warn(), "not "+message
@@ -59,9 +60,9 @@ func (r *report) quit(a probe.Attempt) {
 			message += "; hint: " + meaning
 		}
 	case a.Status == 0:
-		message = "told to quit: " + probe.Redact(a.URL) + ": gone before it answered"
+		message = "told to quit: " + name(t) + ": gone before it answered"
 	}
-	event.Float64("elapsed", seconds(a.Elapsed)).Int("attempts", a.Number).EmbedObject(&target{Attempt: a}).Msg(message)
+	event.Float64("elapsed", seconds(a.Elapsed)).Int("attempts", a.Number).EmbedObject(t).Msg(message)
 }
 
 // quitMeaning says what a sidecar that was not told probably means.

@@ -110,7 +110,7 @@ func (l *live) erase() string {
 		return ""
 	}
 	l.shown = false
-	if l.width == nil || l.width() == 0 {
+	if l.width() == 0 {
 		return "" // a shell has written over it by now
 	}
 	return eraseLine

@@ -117,9 +117,8 @@ func (r *report) heartbeat() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	// Not where the last line is about to come.
-	timeout := time.Duration(r.settings.Timeout)
-	nearEnd := timeout > 0 && timeout-r.elapsed() < time.Second
-	if pending := r.pending(); len(pending) > 0 && !nearEnd {
+	remaining, ends := r.remaining()
+	if pending := r.pending(); len(pending) > 0 && (!ends || remaining >= time.Second) {
 		r.waiting(fmt.Sprintf("still waiting after %v: %s", r.elapsed().Round(time.Second), causes(pending)), pending...)
 	}
 }
@@ -127,8 +126,8 @@ func (r *report) heartbeat() {
 // waiting writes a line in the middle of the wait.
 func (r *report) waiting(message string, about ...*target) {
 	event := r.describe(r.log.Info(), about)
-	if timeout := time.Duration(r.settings.Timeout); timeout > 0 {
-		event.Float64("remaining", seconds(max(0, timeout-r.elapsed())))
+	if remaining, ends := r.remaining(); ends {
+		event.Float64("remaining", seconds(remaining))
 	}
 	event.Msg(message)
 }
@@ -253,6 +252,12 @@ func (r *report) pending() []*target {
 }
 
 func (r *report) elapsed() time.Duration { return time.Since(r.start) }
+
+// remaining is the time to the deadline, where there is one.
+func (r *report) remaining() (left time.Duration, ends bool) {
+	timeout := time.Duration(r.settings.Timeout)
+	return max(0, timeout-r.elapsed()), timeout > 0
+}
 
 // seconds are those of d to the millisecond. Duration.Seconds would make
 // 1.5110000000000001 of 1.511.

@@ -29,11 +29,9 @@ func hasTerminal() bool {
 			return true
 		}
 	}
-	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
-	if err == nil {
-		_ = unix.Close(fd)
-	}
-	return err == nil
+	controlling := openTerminal()
+	defer controlling.close()
+	return controlling >= 0
 }
 
 func signalName(sig syscall.Signal) string {
