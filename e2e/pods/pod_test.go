@@ -113,14 +113,26 @@ func TestDeployment(t *testing.T) {
 	}
 }
 
-func TestDeploymentStoppedDuringTheWait(t *testing.T) {
-	needImages(t, shop, sidecar)
-	play(t, "shop-pod-0", manifest(t, "deployment.yaml", true))
-	app := container("shop-pod-0-shop")
-	waits(t, app, "shop-pod-0-istio-proxy", "/usr/local/bin/envoy-wait")
-	stopped(t, app, "143")
-	if logs := app.logs(t); strings.Contains(logs, "app:") || !strings.Contains(logs, `\"app\" not started`) {
-		t.Error(logs)
+// A container is stopped by its image's STOPSIGNAL: WINCH is httpd's.
+func TestStoppedDuringTheWait(t *testing.T) {
+	for _, test := range []struct {
+		manifest                        string
+		images                          func() error
+		pod, app, binary, command, code string
+	}{
+		{"deployment.yaml", shop, "shop-pod-0", "shop", "/usr/local/bin/envoy-wait", "app", "143"},
+		{"legacy-image.yaml", ours, "web-pod-0", "web", "/opt/envoy-wait/envoy-wait", "httpd-foreground", "156"},
+	} {
+		t.Run(test.manifest, func(t *testing.T) {
+			needImages(t, test.images, sidecar)
+			play(t, test.pod, manifest(t, test.manifest, true))
+			app := container(test.pod + "-" + test.app)
+			waits(t, app, container(test.pod+"-istio-proxy"), test.binary)
+			stopped(t, app, test.code)
+			if logs := app.logs(t); strings.Contains(logs, "app:") || strings.Contains(logs, "httpd:") || !strings.Contains(logs, `\"`+test.command+`\" not started`) {
+				t.Error(logs)
+			}
+		})
 	}
 }
 
@@ -136,14 +148,6 @@ func TestLegacyImage(t *testing.T) {
 	if logs := app.logs(t); !strings.Contains(logs, "httpd: stopped by WINCH") {
 		t.Error(logs)
 	}
-}
-
-func TestLegacyImageStoppedDuringTheWait(t *testing.T) {
-	needImages(t, ours, sidecar)
-	play(t, "web-pod-0", manifest(t, "legacy-image.yaml", true))
-	app := container("web-pod-0-web")
-	waits(t, app, "web-pod-0-istio-proxy", "/opt/envoy-wait/envoy-wait")
-	stopped(t, app, "156") // WINCH, the image's STOPSIGNAL
 }
 
 // The agent here is a script that reads Vault Agent's configuration; that it runs
