@@ -5,7 +5,7 @@
 # The build stage runs on the machine's own platform and cross-compiles: no
 # emulation is needed for any --platform. podman 4 wants to be told which that is:
 # --build-arg BUILDPLATFORM=linux/amd64.
-FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
+FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY . .
 ARG GOPROXY=https://proxy.golang.org,direct

@@ -6,11 +6,11 @@
 FROM envoy-wait AS envoy-wait
 
 # Stands for whatever builds your app.
-FROM golang:1.26.8-bookworm AS build
+FROM docker.io/library/golang:1.26.8-bookworm AS build
 COPY app/main.go .
 RUN CGO_ENABLED=0 go build -o /app main.go
 
-FROM debian:12-slim
+FROM docker.io/library/debian:12-slim
 COPY --from=envoy-wait /envoy-wait /usr/local/bin/
 COPY --from=build /app /usr/local/bin/
 USER 1000:1000
