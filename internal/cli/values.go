@@ -140,5 +140,5 @@ func isStatus(status string) bool {
 
 func (l statuses) contain(status int) bool {
 	text := strconv.Itoa(status)
-	return slices.Contains(l, text) || slices.Contains(l, text[:1]+"xx")
+	return len(text) == 3 && (slices.Contains(l, text) || slices.Contains(l, text[:1]+"xx"))
 }

@@ -101,7 +101,7 @@ func newParser(f *flags) (*kong.Kong, error) {
 func withValues(args []string) []string {
 	args = slices.Clone(args)
 	for i, arg := range args {
-		if name, ok := strings.CutPrefix(arg, "--"); ok && flagCalled(name).Switch {
+		if lastFlag(args[:i+1]).Switch && lastFlag(args[:i]).Placeholder == "" {
 			args[i] = arg + "=true"
 		}
 	}
@@ -136,6 +136,10 @@ func scan(args []string) (given map[string][]string, command []string) {
 		switch {
 		case !strings.HasPrefix(args[i], "-"):
 			return given, args[i:]
+		case flag.Name == "" && !hasValue && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"):
+			i++
+			command = args[i:] // or the value of a flag that is not known
+			continue
 		case flag.Name == "":
 			continue
 		case flag.Switch && !hasValue:
@@ -146,7 +150,7 @@ func scan(args []string) (given map[string][]string, command []string) {
 		}
 		given[name] = append(given[name], value)
 	}
-	return given, nil
+	return given, command
 }
 
 // lastFlag returns the flag that is the last word, or a zero Flag.

@@ -128,7 +128,7 @@ func (r *Reporter) Heartbeat() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	remaining, ends := r.remaining()
-	if pending := r.pending(); len(pending) > 0 && (!ends || remaining >= time.Second) {
+	if pending := r.pending(); !r.over && len(pending) > 0 && (!ends || remaining >= time.Second) {
 		r.waiting(fmt.Sprintf("still waiting after %v: %s", r.elapsed().Round(time.Second), causes(pending...)), pending...)
 	}
 }
@@ -145,6 +145,7 @@ func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 // Ready says that the wait has ended well, or that there was none, and which command
 // starts now. It returns when that is out: the command may follow.
 func (r *Reporter) Ready() {
+	defer r.out.flush() // without the lock
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.end()
@@ -157,22 +158,22 @@ func (r *Reporter) Ready() {
 		message := fmt.Sprintf("ready after %v%s", r.elapsed().Round(time.Millisecond), r.starting(""))
 		r.describe(r.log.Info(), r.last...).Msg(printable(message))
 	}
-	r.out.flush()
 }
 
 // StartingAnyway says that the wait has timed out, and that the command starts all
 // the same. It returns when that is out: the command may follow.
 func (r *Reporter) StartingAnyway(timeout *probe.TimeoutError) {
+	defer r.out.flush() // without the lock
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.end()
 	r.describe(r.log.Warn(), timeout.Pending...).Msg(printable(r.timedOut(timeout, r.starting(" anyway"))))
-	r.out.flush()
 }
 
 // Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status
 // above 128 is that of a signal, 128+n. It returns when that is out.
 func (r *Reporter) Failed(err error, status int) {
+	defer r.out.flush() // without the lock
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.end()
@@ -189,7 +190,6 @@ func (r *Reporter) Failed(err error, status int) {
 	if r.options.TerminationLog {
 		writeTerminationLog(message)
 	}
-	r.out.flush()
 }
 
 // Quit is the hook of probe.Quit: it says whether the sidecar was told to quit.
