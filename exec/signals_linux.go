@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sigrtmin3 is SIGRTMIN+3. The C libraries keep the kernel's first real-time
-// signals, 32 to 34, for themselves (signal(7)).
+// sigrtmin3 is SIGRTMIN+3. The C libraries keep the kernel's first real-time signals, 32 to 34, for themselves
+// (signal(7)).
 const sigrtmin3 = syscall.Signal(34 + 3)
 
-// otherSignals are those of CatchAll. STKFLT is missing: os/signal does not have
-// it, and the kernel never sends it.
+// otherSignals are those of CatchAll. STKFLT is missing: os/signal does not have it, and the kernel never sends
+// it.
 func otherSignals() []syscall.Signal {
 	signals := []syscall.Signal{
 		syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM,

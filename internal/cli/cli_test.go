@@ -427,7 +427,7 @@ func TestWarningOfUnknownVariables(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var help strings.Builder
 	s, err := Parse([]string{"envoy-wait", "--help", "--timeout", "x", "--", "app"}, []string{"ENVOY_WAIT_INTERVAL=bad"}, &help)
-	if err != nil || !s.Answered || help.String() != helpText() {
+	if err != nil || !s.Answered || help.String() != helpText {
 		t.Fatal(s, err)
 	}
 	for line := range strings.Lines(help.String()) {

@@ -11,14 +11,13 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// compatScuttle takes the place of scuttle in an image: its variables are translated
-// into ours, which is all there is to it. A bad value gets a warning, and counts as
-// unset, as with scuttle. See github.com/kvij/scuttle (scuttle_config.go, main.go) and
-// docs/migrating.md.
+// compatScuttle takes the place of scuttle in an image: its variables are translated into ours, which is all
+// there is to it. A bad value gets a warning, and counts as unset, as with scuttle. See github.com/kvij/scuttle
+// (scuttle_config.go, main.go) and docs/migrating.md.
 const compatScuttle = "scuttle"
 
-// preflightVariables are those of envoy-preflight, scuttle's parent, that scuttle does
-// not have: github.com/monzo/envoy-preflight.
+// preflightVariables are those of envoy-preflight, scuttle's parent, that scuttle does not have:
+// github.com/monzo/envoy-preflight.
 var preflightVariables = []string{"NEVER_KILL_ENVOY", "ALWAYS_KILL_ENVOY", "ENVOY_KILL_API"}
 
 // scuttle reads scuttle's variables. An empty one counts as unset, as there.
@@ -27,8 +26,8 @@ type scuttle struct {
 	warnings []string
 }
 
-// fromScuttle returns our variables for scuttle's. Ours that are set go before them.
-// urlGiven says that there is something to wait for without ENVOY_ADMIN_API.
+// fromScuttle returns our variables for scuttle's. Ours that are set go before them. urlGiven says that there
+// is something to wait for without ENVOY_ADMIN_API.
 func fromScuttle(env []string, urlGiven bool) (variables, warnings []string) {
 	s := &scuttle{env: env}
 	for _, name := range preflightVariables {

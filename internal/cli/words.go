@@ -9,13 +9,11 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// flags are what kong parses: words, and nothing but words. Tags of our own:
-// variable is where else a flag is read from, "" where nowhere; normally is the
-// default as the help shows it; values are all that the flag takes; switch marks
-// those that need no value.
+// flags are what kong parses: words, and nothing but words. Tags of our own: variable is where else a flag is
+// read from, "" where nowhere; normally is the default as the help shows it; values are all that the flag
+// takes; switch marks those that need no value.
 //
-// --once and --install have no variable: in an envFrom that containers share it
-// would break every app.
+// --once and --install have no variable: in an envFrom that containers share it would break every app.
 type flags struct {
 	Sidecar     *string  `name:"sidecar" group:"Wait for" variable:"ENVOY_WAIT_SIDECAR" placeholder:"NAME" normally:"istio" help:"preset for a known sidecar: URL, ready statuses and quit URL"`
 	URL         []string `name:"url" sep:"none" group:"Wait for" variable:"ENVOY_WAIT_URL" placeholder:"URL" normally:"the sidecar's" help:"endpoint to wait for; repeat it to wait for several"`
@@ -85,7 +83,7 @@ func parseWords(args []string) (words, error) {
 	}
 	switch {
 	case f.Help:
-		w.answer = helpText()
+		w.answer = helpText
 	case f.Version:
 		w.answer = "envoy-wait " + Version() + "\n"
 	}
@@ -96,8 +94,7 @@ func newParser(f *flags) (*kong.Kong, error) {
 	return kong.New(f, kong.Name("envoy-wait"), kong.NoDefaultHelp(), kong.WithHyphenPrefixedParameters(true))
 }
 
-// withValues gives switches the value that they stand for, so that kong has to know
-// no type but strings.
+// withValues gives switches the value that they stand for, so that kong has to know no type but strings.
 func withValues(args []string) []string {
 	args = slices.Clone(args)
 	for i, arg := range args {
@@ -111,38 +108,38 @@ func withValues(args []string) []string {
 // given returns the words that kong has found, by flag.
 func given(parser *kong.Kong) map[string][]string {
 	all := map[string][]string{}
-	for _, flag := range parser.Model.Flags {
-		switch value := flag.Target.Interface().(type) {
+	for _, f := range parser.Model.Flags {
+		switch value := f.Target.Interface().(type) {
 		case *string:
 			if value != nil {
-				all[flag.Name] = []string{*value}
+				all[f.Name] = []string{*value}
 			}
 		case []string:
 			if value != nil {
-				all[flag.Name] = value
+				all[f.Name] = value
 			}
 		}
 	}
 	return all
 }
 
-// scan finds the flags of a command line that kong has refused: what they say of the
-// log and of Quit still holds.
+// scan finds the flags of a command line that kong has refused: what they say of the log and of Quit still
+// holds.
 func scan(args []string) (given map[string][]string, command []string) {
 	given = map[string][]string{}
 	for i := 0; i < len(args); i++ {
 		name, value, hasValue := strings.Cut(strings.TrimPrefix(args[i], "--"), "=")
-		flag := flagCalled(name)
+		known := flagCalled(name)
 		switch {
 		case !strings.HasPrefix(args[i], "-"):
 			return given, args[i:]
-		case flag.Name == "" && !hasValue && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"):
+		case known.Name == "" && !hasValue && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-"):
 			i++
 			command = args[i:] // or the value of a flag that is not known
 			continue
-		case flag.Name == "":
+		case known.Name == "":
 			continue
-		case flag.Switch && !hasValue:
+		case known.Switch && !hasValue:
 			value = "true"
 		case !hasValue && i+1 < len(args):
 			i++

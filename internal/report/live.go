@@ -11,15 +11,15 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// redrawInterval is also how long a wait lasts before there is a live line at all: a
-// short one does not flicker.
+// redrawInterval is also how long a wait lasts before there is a live line at all: a short one does not
+// flicker.
 const redrawInterval = 250 * time.Millisecond
 
 // eraseLine goes to the start of the line and leaves nothing of it.
 const eraseLine = "\r\x1b[K"
 
-// liveLine is a line on a terminal that says how the wait goes. It belongs to the
-// writer's goroutine. Its methods return what to write.
+// liveLine is a line on a terminal that says how the wait goes. It belongs to the writer's goroutine. Its
+// methods return what to write.
 type liveLine struct {
 	columns func() int // of the terminal, 0 where there can be no line now; nil where there never is one
 	text    string
@@ -54,8 +54,8 @@ func (l *liveLine) erase() string {
 	return eraseLine
 }
 
-// draw draws over the line that may be there. The cursor stays in the first column,
-// where anything else that is written hides most of the line.
+// draw draws over the line that may be there. The cursor stays in the first column, where anything else that is
+// written hides most of the line.
 func (l *liveLine) draw() string {
 	room := l.columns() - 1 // to write into the last column may wrap
 	if room <= 0 {
@@ -65,9 +65,8 @@ func (l *liveLine) draw() string {
 	return "\r" + l.text[:min(room, len(l.text))] + "\x1b[K\r"
 }
 
-// columns returns what tells the width of a terminal, or nil if out is none. The width
-// is 0 where it is not known, and where this process is in the background: the terminal
-// is a shell's then.
+// columns returns what tells the width of a terminal, or nil if out is none. The width is 0 where it is not
+// known, and where this process is in the background: the terminal is a shell's then.
 func columns(out io.Writer) func() int {
 	if !isTerminal(out) {
 		return nil
@@ -111,8 +110,8 @@ func (r *Reporter) stopLiveLine() {
 	}
 }
 
-// progress is the text of the live line, in which a byte is a column. The first
-// target that is not ready stands for all. What a narrow terminal cuts off is the URL.
+// progress is the text of the live line, in which a byte is a column. The first target that is not ready stands
+// for all. What a narrow terminal cuts off is the URL.
 func (r *Reporter) progress() string {
 	pending := r.pending()
 	if len(pending) == 0 {

@@ -12,8 +12,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// newLogger writes one line an event to w: JSON in the fields that Cloud Logging
-// knows (cloud.google.com/logging/docs/structured-logging), or text for people.
+// newLogger writes one line an event to w: JSON in the fields that Cloud Logging knows
+// (cloud.google.com/logging/docs/structured-logging), or text for people.
 func newLogger(w io.Writer, text bool, level string) zerolog.Logger {
 	// zerolog.ParseLevel no longer knows the names once they are Cloud Logging's.
 	lowest, ok := map[string]zerolog.Level{
@@ -97,15 +97,14 @@ func endpoint(event *zerolog.Event, a probe.Attempt) *zerolog.Event {
 	return event
 }
 
-// seconds are those of d to the millisecond. Duration.Seconds would make
-// 1.5110000000000001 of 1.511.
+// seconds are those of d to the millisecond. Duration.Seconds would make 1.5110000000000001 of 1.511.
 func seconds(d time.Duration) float64 {
 	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
 }
 
-// printable makes text fit to be printed: no password in a URL, and nothing that ends
-// a line, drives a terminal (C0 and C1 controls) or turns the order of what follows
-// (bidirectional controls, which are no printable characters either).
+// printable makes text fit to be printed: no password in a URL, and nothing that ends a line, drives a terminal
+// (C0 and C1 controls) or turns the order of what follows (bidirectional controls, which are no printable
+// characters either).
 func printable(text string) string {
 	if strings.Contains(text, "@") {
 		words := strings.Split(text, " ")

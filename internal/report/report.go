@@ -1,11 +1,10 @@
-// Package report says what happens and why: lines on stderr, hints, the live line of
-// a terminal, and the kubelet's termination log. It alone knows zerolog. It gets
-// options, and reads neither settings nor environment.
+// Package report says what happens and why: lines on stderr, hints, the live line of a terminal, and the
+// kubelet's termination log. It alone knows zerolog. It gets options, and reads neither settings nor
+// environment.
 //
-// At most 20 lines come in a minute, whatever the endpoints do. Whatever comes from
-// outside is printed so that it can neither forge a line nor drive a terminal, and
-// without passwords. A stderr that is closed, full, or read by nobody costs 0.1 s at
-// most.
+// At most 20 lines come in a minute, whatever the endpoints do. Whatever comes from outside is printed so that
+// it can neither forge a line nor drive a terminal, and without passwords. A stderr that is closed, full, or
+// read by nobody costs 0.1 s at most.
 package report
 
 import (
@@ -25,12 +24,12 @@ import (
 // HeartbeatInterval is how often Heartbeat is to be called.
 const HeartbeatInterval = 10 * time.Second
 
-// maxChanges is how many lines about changes of state a minute may have. With six
-// heartbeats, the first line and the last a minute stays under 20 lines.
+// maxChanges is how many lines about changes of state a minute may have. With six heartbeats, the first line
+// and the last a minute stays under 20 lines.
 const maxChanges = 10
 
-// Options say what to report, and how. The zero value logs nothing but errors of
-// configuration, as JSON or, on a terminal, as text.
+// Options say what to report, and how. The zero value logs nothing but errors of configuration, as JSON or, on
+// a terminal, as text.
 type Options struct {
 	Format string // auto (or ""), json or text
 	Level  string // debug, info (or ""), warn or error
@@ -122,8 +121,7 @@ func (r *Reporter) mayReportChange() bool {
 	return true
 }
 
-// Heartbeat says that the wait goes on, and for what. It is silent where the last
-// line is about to come.
+// Heartbeat says that the wait goes on, and for what. It is silent where the last line is about to come.
 func (r *Reporter) Heartbeat() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,8 +140,8 @@ func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 	event.Msg(printable(message))
 }
 
-// Ready says that the wait has ended well, or that there was none, and which command
-// starts now. It returns when that is out: the command may follow.
+// Ready says that the wait has ended well, or that there was none, and which command starts now. It returns
+// when that is out: the command may follow.
 func (r *Reporter) Ready() {
 	defer r.out.flush() // without the lock
 	r.mu.Lock()
@@ -160,8 +158,8 @@ func (r *Reporter) Ready() {
 	}
 }
 
-// StartingAnyway says that the wait has timed out, and that the command starts all
-// the same. It returns when that is out: the command may follow.
+// StartingAnyway says that the wait has timed out, and that the command starts all the same. It returns when
+// that is out: the command may follow.
 func (r *Reporter) StartingAnyway(timeout *probe.TimeoutError) {
 	defer r.out.flush() // without the lock
 	r.mu.Lock()
@@ -170,8 +168,8 @@ func (r *Reporter) StartingAnyway(timeout *probe.TimeoutError) {
 	r.describe(r.log.Warn(), timeout.Pending...).Msg(printable(r.timedOut(timeout, r.starting(" anyway"))))
 }
 
-// Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status
-// above 128 is that of a signal, 128+n. It returns when that is out.
+// Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status above 128 is that of a
+// signal, 128+n. It returns when that is out.
 func (r *Reporter) Failed(err error, status int) {
 	defer r.out.flush() // without the lock
 	r.mu.Lock()

@@ -15,10 +15,9 @@ import (
 // flushLimit is how long the log may delay the start of the command.
 const flushLimit = 100 * time.Millisecond
 
-// writer never blocks. What does not get out is lost: a stderr that is full and that
-// nobody reads must not keep the command from starting, and O_NONBLOCK would change
-// it for all who share it. One goroutine writes, and it alone knows what is on the
-// terminal.
+// writer never blocks. What does not get out is lost: a stderr that is full and that nobody reads must not keep
+// the command from starting, and O_NONBLOCK would change it for all who share it. One goroutine writes, and it
+// alone knows what is on the terminal.
 type writer struct {
 	queue chan entry
 	live  liveLine
@@ -66,8 +65,8 @@ func (w *writer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// draw changes the live line. What waits to be written gets no company: a terminal
-// that is stopped must not cost a line of the log its place.
+// draw changes the live line. What waits to be written gets no company: a terminal that is stopped must not
+// cost a line of the log its place.
 func (w *writer) draw(text string) {
 	if text == "" || len(w.queue) == 0 {
 		w.put(entry{live: &text})
@@ -96,10 +95,9 @@ func (w *writer) flush() {
 	}
 }
 
-// blockTTOU lets this goroutine write to a terminal that another process group has:
-// with stty tostop the kernel would stop us (ioctl_tty(2), tty_check_change in the
-// kernel). A signal that is ignored would stay so in the command; a mask is that of a
-// thread, and this one ends with execve.
+// blockTTOU lets this goroutine write to a terminal that another process group has: with stty tostop the kernel
+// would stop us (ioctl_tty(2), tty_check_change in the kernel). A signal that is ignored would stay so in the
+// command; a mask is that of a thread, and this one ends with execve.
 func blockTTOU() {
 	runtime.LockOSThread()
 	mask := unix.Sigset_t{}
@@ -114,9 +112,8 @@ func isTerminal(w io.Writer) (terminal bool) {
 	return terminal
 }
 
-// descriptor returns that of a file, else nil. It is used as it is, since a file's
-// Write ends the program where the reader of stderr is gone (SIGPIPE in os/signal's
-// documentation).
+// descriptor returns that of a file, else nil. It is used as it is, since a file's Write ends the program where
+// the reader of stderr is gone (SIGPIPE in os/signal's documentation).
 func descriptor(w io.Writer) syscall.RawConn {
 	if file, ok := w.(*os.File); ok {
 		if conn, err := file.SyscallConn(); err == nil {
