@@ -56,19 +56,20 @@ func (s *Settings) IsJob() bool { return len(s.Quit.URLs) > 0 }
 // error the settings for the log and for Quit hold all the same. Parse writes to stdout what --help and
 // --version ask for, and nothing else.
 func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
-	words, err := parseWords(args[1:])
-	if err == nil && words.answer != "" {
-		_, err = io.WriteString(stdout, words.answer)
-		return &Settings{Answered: true, LogFormat: "auto", LogLevel: "info"}, err
+	given, command, meant, err := parseWords(args[1:])
+	s := &Settings{Command: command, Meant: meant}
+	r := &reader{given: given, env: env, err: err}
+	if answer := r.answer(); err == nil && answer != "" {
+		s.Answered = true
+		_, err = io.WriteString(stdout, answer)
+		return s, err
 	}
-	s := &Settings{Command: words.command, Meant: words.dashes || len(words.command) > 0}
-	r := &reader{given: words.given, env: env, err: err}
 	if r.oneOf("compat") == compatScuttle || filepath.Base(args[0]) == compatScuttle {
 		translated, warnings := fromScuttle(env, r.isSet("url") || r.isSet("once"))
 		r.env = append(slices.Clip(env), translated...)
 		s.Warnings = warnings
 	}
-	s.read(r, words.dashes)
+	s.read(r)
 	if unknown := unknownVariables(env); len(unknown) > 0 {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: unknown variable, ignored; known are %s",
 			strings.Join(unknown, ", "), strings.Join(variables(), ", ")))
@@ -78,7 +79,7 @@ func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
 
 // read fills in the settings. The first error stays in r, and the others are read on: those for the log and for
 // Quit hold with an error, too.
-func (s *Settings) read(r *reader, dashes bool) {
+func (s *Settings) read(r *reader) {
 	s.LogFormat, s.LogLevel = r.oneOf("log-format"), r.oneOf("log-level")
 	s.LiveLine = terminalAllowsLiveLine(r.env)
 
@@ -109,7 +110,7 @@ func (s *Settings) read(r *reader, dashes bool) {
 	s.StartAnyway = r.oneOf("on-timeout") == "start"
 	s.readJob(r, sidecar)
 	s.readInstall(r, once)
-	if dashes && !s.HasCommand() {
+	if s.Meant && !s.HasCommand() {
 		r.fail(errors.New(`expected a command after "--"; without a command leave out the "--"`))
 	}
 }
@@ -163,6 +164,9 @@ func terminalAllowsLiveLine(env []string) bool {
 type badValue struct{ name, value, expected string }
 
 func (e *badValue) Error() string {
+	if e.value == "" {
+		return fmt.Sprintf("%s: the value is missing; expected %s", e.name, e.expected)
+	}
 	return fmt.Sprintf("%s: %q: expected %s", e.name, probe.Redact(e.value), e.expected)
 }
 

@@ -29,9 +29,10 @@ var Flags = sync.OnceValue(func() (all []Flag) {
 		tag := field.Tag
 		f := Flag{
 			Name: tag.Get("name"), Group: tag.Get("group"), Help: tag.Get("help"), Default: tag.Get("normally"),
-			Variable: tag.Get("variable"), Values: splitList(tag.Get("values")), Repeats: field.Type.Kind() == reflect.Slice,
+			Variable: tag.Get("variable"), Values: splitList(tag.Get("values")),
 		}
 		_, f.Switch = tag.Lookup("switch")
+		_, f.Repeats = tag.Lookup("repeats")
 		if f.Name == "sidecar" {
 			f.Values = presetNames()
 		}

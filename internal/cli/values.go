@@ -37,6 +37,18 @@ func (r *reader) source(flag string) (name string, values []string) {
 	return "", nil
 }
 
+// answer is what --help or --version prints, or "".
+func (r *reader) answer() string {
+	switch {
+	case r.isSet("help"):
+		return helpText
+	case r.isSet("version"):
+		return "envoy-wait " + Version() + "\n"
+	default:
+		return ""
+	}
+}
+
 func (r *reader) isSet(flag string) bool {
 	name, _ := r.source(flag)
 	return name != ""
