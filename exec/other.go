@@ -22,3 +22,6 @@ func signalName(sig syscall.Signal) string { return unix.SignalName(sig) }
 func Supervise(string, []string, []string, *Signals) error {
 	return errors.New("running the command as a child is supported on Linux only")
 }
+
+// WriteInBackground is for Linux only.
+func WriteInBackground() {}

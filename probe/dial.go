@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// dialer connects to localhost without a resolver: an image made from scratch has no /etc/hosts, and then Go
-// would ask a name server, which in a mesh is behind the sidecar.
+// dialer connects to localhost without a resolver: an image made from scratch has no /etc/hosts, and then Go would
+// ask a name server, which in a mesh is behind the sidecar.
 type dialer struct {
 	net.Dialer
-	// fallback is how long 127.0.0.1 may take before ::1 gets its turn. Nearly always it is refused or accepted
-	// at once.
+	// fallback is how long 127.0.0.1 may take before ::1 gets its turn. Nearly always it is refused or accepted at
+	// once.
 	fallback time.Duration
 }
 

@@ -37,8 +37,8 @@ var (
 	errClosed = errors.New("connection closed without a complete answer")
 )
 
-// classify sorts the error of one attempt. Its error is the cause alone, without URL, addresses and ephemeral
-// port, so that equal causes read alike.
+// classify sorts the error of one attempt. Its error is the cause alone, without URL, addresses and ephemeral port,
+// so that equal causes read alike.
 func classify(err error) (Outcome, error) {
 	if cause := nothingThere(err); cause != nil {
 		return Refused, cause

@@ -1,18 +1,18 @@
 // Package probe waits until a sidecar is ready, and knows HTTP and time only.
 //
 // [Wait] polls one or more readiness endpoints, side by side, under one
-// deadline, until each has answered 200 once. A Go program can call it before its first outbound connection;
-// the command envoy-wait is the same loop in front of any program.
+// deadline, until each has answered 200 once. A Go program can call it before its first outbound connection; the
+// command envoy-wait is the same loop in front of any program.
 //
-// What is retried: everything. A refused connection, a reset, an EOF, a malformed answer, a hang, a TLS error,
-// a redirect (never followed), any status but 200 (or those of Config.Accepts): the sidecar is simply not ready
-// yet. Only a [Config] that can never work is an error, and that before the first attempt.
+// What is retried: everything. A refused connection, a reset, an EOF, a malformed answer, a hang, a TLS error, a
+// redirect (never followed), any status but 200 (or those of Config.Accepts): the sidecar is simply not ready yet.
+// Only a [Config] that can never work is an error, and that before the first attempt.
 //
 // Who owns the deadline: Wait, by Config.Timeout, and the caller, by ctx, whichever ends first. It holds under
 // every fault of the endpoint. Time is monotonic and goes on while the process is stopped.
 //
-// What is never done: no log line is written (Config.OnAttempt reports), no proxy variable is read, Retry-After
-// is not obeyed, no resolver is asked for localhost, at most 4 KiB of a body and 16 KiB of headers are read.
+// What is never done: no log line is written (Config.OnAttempt reports), no proxy variable is read, Retry-After is
+// not obeyed, no resolver is asked for localhost, at most 4 KiB of a body and 16 KiB of headers are read.
 //
 // [Quit] is for the other end of a Job's life: it tells sidecars to end, by POST
 // and never by GET.
@@ -72,9 +72,9 @@ type Config struct {
 	// DefaultInterval.
 	Interval time.Duration
 
-	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is true at the first attempt
-	// after so much time, if by then every attempt at every URL was Refused: there is no sidecar. Anything else
-	// that was seen, even a 503, makes it no longer apply.
+	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is true at the first attempt after
+	// so much time, if by then every attempt at every URL was Refused: there is no sidecar. Anything else that was
+	// seen, even a 503, makes it no longer apply.
 	AbsentAfter time.Duration
 
 	// Once makes one attempt at each URL, and no wait: what is not ready then is a *TimeoutError.
@@ -83,8 +83,8 @@ type Config struct {
 	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
 	UserAgent string
 
-	// OnAttempt, if set, is called after every attempt, from the goroutines that poll but never from two at
-	// once. It delays the next attempt for as long as it runs. It is not called once Wait has returned.
+	// OnAttempt, if set, is called after every attempt, from the goroutines that poll but never from two at once.
+	// It delays the next attempt for as long as it runs. It is not called once Wait has returned.
 	OnAttempt func(Attempt)
 }
 
@@ -100,15 +100,15 @@ type Attempt struct {
 	Outcome Outcome
 	// Reached is true if this attempt or an earlier one at this URL was not Refused.
 	Reached bool
-	// Status is the HTTP status, from 100 to 599, where Outcome is Ready or Unready, else 0. It is 0 too for
-	// what has none, tcp and file.
+	// Status is the HTTP status, from 100 to 599, where Outcome is Ready or Unready, else 0. It is 0 too for what
+	// has none, tcp and file.
 	Status int
 	// Err is the cause where there is no HTTP status, else nil.
 	Err error
 }
 
-// Cause is the outcome in a few words, such as "connection refused" or "status 503". The source port, which
-// changes with every attempt, is not part of it.
+// Cause is the outcome in a few words, such as "connection refused" or "status 503". The source port, which changes
+// with every attempt, is not part of it.
 func (a Attempt) Cause() string {
 	switch {
 	case a.Err != nil:
@@ -125,8 +125,8 @@ func (a Attempt) Cause() string {
 }
 
 // TimeoutError is what Wait returns when a deadline, Config.Timeout or that of the context, passed before every
-// endpoint was ready, or Config.AbsentAfter or Config.Once ended the wait. It wraps context.DeadlineExceeded
-// and the last causes.
+// endpoint was ready, or Config.AbsentAfter or Config.Once ended the wait. It wraps context.DeadlineExceeded and
+// the last causes.
 type TimeoutError struct {
 	// Absent is true where Config.AbsentAfter ended the wait, and Once where Config.Once did.
 	Absent, Once bool
@@ -134,8 +134,7 @@ type TimeoutError struct {
 	Elapsed time.Duration
 	// Attempts counts all attempts, at all URLs.
 	Attempts int
-	// Pending has the last attempt at each URL that was not ready, in the order of Config.URLs. It is never
-	// empty.
+	// Pending has the last attempt at each URL that was not ready, in the order of Config.URLs. It is never empty.
 	Pending []Attempt
 }
 
@@ -162,9 +161,9 @@ func (e *TimeoutError) Unwrap() []error {
 // errAbsent ends a wait by Config.AbsentAfter.
 var errAbsent = errors.New("refused all along")
 
-// Wait returns nil once every endpoint was ready. Otherwise it returns a *TimeoutError when a deadline passed,
-// the context's cause when ctx was cancelled, or, before any attempt, an error that says what is wrong with
-// cfg. All its goroutines have ended by then, but for one that looks for a file on a file system that hangs.
+// Wait returns nil once every endpoint was ready. Otherwise it returns a *TimeoutError when a deadline passed, the
+// context's cause when ctx was cancelled, or, before any attempt, an error that says what is wrong with cfg. All
+// its goroutines have ended by then, but for one that looks for a file on a file system that hangs.
 func Wait(ctx context.Context, cfg Config) error {
 	return wait(ctx, cfg, endpoint.transport)
 }

@@ -16,8 +16,8 @@ import (
 
 const (
 	// telling is how long an attempt that the deadline cuts off must have lasted to count as a hang. A sound
-	// endpoint on loopback answers in milliseconds. A shorter attempt says nothing, so the cause found before
-	// it stays the last.
+	// endpoint on loopback answers in milliseconds. A shorter attempt says nothing, so the cause found before it
+	// stays the last.
 	telling = time.Second
 
 	// frozen is how late an attempt may end after its deadline. A later end means that the process was stopped
@@ -69,8 +69,8 @@ func newTargets(urls []string, start time.Time, p policy, transport func(endpoin
 	return targets, nil
 }
 
-// pollAll polls the targets side by side. It calls each with the last attempt of a target that is not polled
-// any more, never twice at once.
+// pollAll polls the targets side by side. It calls each with the last attempt of a target that is not polled any
+// more, never twice at once.
 func pollAll(ctx context.Context, targets []*target, each func(Attempt)) {
 	var polls sync.WaitGroup
 	for _, t := range targets {
@@ -124,8 +124,8 @@ func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Durat
 	return max(0, wait-time.Since(t.ended))
 }
 
-// attempt asks once and records the outcome. It owns the deadline of the attempt: connecting, asking and
-// waiting for the headers all end with it.
+// attempt asks once and records the outcome. It owns the deadline of the attempt: connecting, asking and waiting
+// for the headers all end with it.
 func (t *target) attempt(req *http.Request) {
 	ctx, cancel := context.WithTimeoutCause(req.Context(), t.requestTimeout, errNoAnswer)
 	defer cancel()
@@ -154,8 +154,8 @@ func (t *target) attempt(req *http.Request) {
 	t.last.Number = t.number
 }
 
-// saysSomething is false for an attempt without an answer that proves nothing: the process was frozen, or the
-// end of the wait came too early for a hang.
+// saysSomething is false for an attempt without an answer that proves nothing: the process was frozen, or the end
+// of the wait came too early for a hang.
 func (t *target) saysSomething(attempt, wait context.Context, began time.Time) bool {
 	if deadline, ok := attempt.Deadline(); ok && t.ended.Sub(deadline) > frozen {
 		return false
@@ -191,8 +191,8 @@ func (t *target) record(outcome Outcome, status int, cause error) {
 	t.report(t.last)
 }
 
-// drain reads so much of a body that the connection can be kept for the next attempt, and closes it. The body
-// of a 101 is the connection itself, which no context ends.
+// drain reads so much of a body that the connection can be kept for the next attempt, and closes it. The body of a
+// 101 is the connection itself, which no context ends.
 func drain(resp *http.Response, outcome Outcome, cancel func()) {
 	if outcome != Ready && resp.StatusCode != http.StatusSwitchingProtocols {
 		timer := time.AfterFunc(drainTimeout, cancel)

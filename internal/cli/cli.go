@@ -1,9 +1,9 @@
-// Package cli turns command line and environment into [Settings]: plain data, with a probe.Config that is ready
-// for use. It alone knows kong, and it alone reads the environment.
+// Package cli turns command line and environment into [Settings]: plain data, with a probe.Config that is ready for
+// use. It alone knows kong, and it alone reads the environment.
 //
-// A flag goes before its variable, and a variable before the default. A variable that is empty counts as unset.
-// A value that cannot work is an error that names flag or variable, the value, and what was expected. Passwords
-// in values are replaced.
+// A flag goes before its variable, and a variable before the default. A variable that is empty counts as unset. A
+// value that cannot work is an error that names flag or variable, the value, and what was expected. Passwords in
+// values are replaced.
 package cli
 
 import (
@@ -52,9 +52,9 @@ func (s *Settings) Name() string { return strings.Join(s.Command[:min(1, len(s.C
 // IsJob reports whether there is a sidecar to quit after the command.
 func (s *Settings) IsJob() bool { return len(s.Quit.URLs) > 0 }
 
-// Parse returns the settings for args, of which the first is the name that the program was called by. With an
-// error the settings for the log and for Quit hold all the same. Parse writes to stdout what --help and
-// --version ask for, and nothing else.
+// Parse returns the settings for args, of which the first is the name that the program was called by. With an error
+// the settings for the log and for Quit hold all the same. Parse writes to stdout what --help and --version ask
+// for, and nothing else.
 func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
 	given, command, meant, err := parseWords(args[1:])
 	s := &Settings{Command: command, Meant: meant}
@@ -115,8 +115,7 @@ func (s *Settings) read(r *reader) {
 	}
 }
 
-// readJob reads the settings for Quit. A probe, or an init container, has the variables of its Pod, and is no
-// Job.
+// readJob reads the settings for Quit. A probe, or an init container, has the variables of its Pod, and is no Job.
 func (s *Settings) readJob(r *reader, sidecar preset) {
 	quit := r.boolean("quit")
 	s.Quit = probe.QuitConfig{

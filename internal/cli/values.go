@@ -92,8 +92,7 @@ func (r *reader) boolean(flag string) bool {
 	return b
 }
 
-// urls returns those URLs of a flag that validate takes, each once. A variable has several, separated by
-// commas.
+// urls returns those URLs of a flag that validate takes, each once. A variable has several, separated by commas.
 func (r *reader) urls(flag string, validate func(string) error, example string) (urls []string) {
 	name, values := r.source(flag)
 	whole := strings.Join(values, ",")
@@ -178,8 +177,8 @@ func variables() (names []string) {
 	return names
 }
 
-// unknownVariables returns the names with our prefix that have no meaning, except those that Kubernetes injects
-// for a Service called envoy-wait.
+// unknownVariables returns the names with our prefix that have no meaning, except those that Kubernetes injects for
+// a Service called envoy-wait.
 func unknownVariables(env []string) (unknown []string) {
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")

@@ -9,9 +9,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// flags are what kong parses: words, and nothing but words. Tags of our own: variable is where else a flag is
-// read from, "" where nowhere; normally is the default as the help shows it; values are all that the flag
-// takes; switch marks those that need no value; repeats those of which every value counts, not the last.
+// flags are what kong parses: words, and nothing but words. Tags of our own: variable is where else a flag is read
+// from, "" where nowhere; normally is the default as the help shows it; values are all that the flag takes; switch
+// marks those that need no value; repeats those of which every value counts, not the last.
 //
 // --once and --install have no variable: in an envFrom that containers share it would break every app.
 type flags struct {
@@ -41,8 +41,8 @@ type flags struct {
 	Help    []string `name:"help" sep:"none" short:"h" switch:"" group:"Instead of a wait" help:"print this help and exit"`
 }
 
-// parseWords returns, by flag, the values that were given, and the command. With an error the values hold all
-// the same: what they say of the log and of Quit.
+// parseWords returns, by flag, the values that were given, and the command. With an error the values hold all the
+// same: what they say of the log and of Quit.
 func parseWords(args []string) (given map[string][]string, command []string, meant bool, err error) {
 	words, command, meant := split(args)
 	parser, err := kong.New(&flags{}, kong.Name("envoy-wait"), kong.NoDefaultHelp())
@@ -64,8 +64,8 @@ func parseWords(args []string) (given map[string][]string, command []string, mea
 }
 
 // split takes a command line apart. Each flag gets its value behind a "=", so that kong needs to know nothing of
-// switches, of values that look like flags, and of the command, which begins at "--" or at the first word that
-// is not a flag. meant says that there was such a word.
+// switches, of values that look like flags, and of the command, which begins at "--" or at the first word that is
+// not a flag. meant says that there was such a word.
 func split(args []string) (flags, command []string, meant bool) {
 	for i := 0; i < len(args); i++ {
 		word, next := args[i], args[i:][1:]
