@@ -56,23 +56,27 @@ func (s *Settings) IsJob() bool { return len(s.Quit.URLs) > 0 }
 // the settings for the log and for Quit hold all the same. Parse writes to stdout what --help and --version ask
 // for, and nothing else.
 func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
-	given, command, meant, err := parseWords(args[1:])
+	r, command, meant, err := parseWords(args[1:], env)
 	s := &Settings{Command: command, Meant: meant}
-	r := &reader{given: given, env: env, err: err}
-	if answer := r.answer(); err == nil && answer != "" {
+	if err == nil && (r.isSet("help") || r.isSet("version")) {
 		s.Answered = true
+		answer := "envoy-wait " + Version() + "\n"
+		if r.isSet("help") {
+			answer = helpText
+		}
 		_, err = io.WriteString(stdout, answer)
 		return s, err
 	}
+	r.err = err
 	if r.oneOf("compat") == compatScuttle || filepath.Base(args[0]) == compatScuttle {
 		translated, warnings := fromScuttle(env, r.isSet("url") || r.isSet("once"))
 		r.env = append(slices.Clip(env), translated...)
 		s.Warnings = warnings
 	}
 	s.read(r)
-	if unknown := unknownVariables(env); len(unknown) > 0 {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: unknown variable, ignored; known are %s",
-			strings.Join(unknown, ", "), strings.Join(variables(), ", ")))
+	known := variables(r.model)
+	if unknown := unknownVariables(env, known); len(unknown) > 0 {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: unknown variable, ignored; known are %s", strings.Join(unknown, ", "), strings.Join(known, ", ")))
 	}
 	return s, r.err
 }
@@ -141,14 +145,13 @@ func (s *Settings) readJob(r *reader, sidecar preset) {
 }
 
 func (s *Settings) readInstall(r *reader, once bool) {
-	if once && s.Meant {
+	if once && s.HasCommand() {
 		r.fail(&badValue{"--once", s.Name(), "no command"})
 	}
 	if !r.isSet("install") {
 		return
 	}
-	_, values := r.source("install")
-	if s.Install = values[0]; s.Install == "" || s.Meant || once {
+	if _, s.Install = r.last("install"); s.Install == "" || s.Meant || once {
 		r.fail(&badValue{"--install", s.Install, "a path, and neither a command nor --once"})
 	}
 }

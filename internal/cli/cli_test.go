@@ -398,6 +398,11 @@ func TestFormatOfAnError(t *testing.T) {
 }
 
 func TestUnknownVariables(t *testing.T) {
+	parser, err := newParser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := variables(parser.Model)
 	for name, unknown := range map[string]bool{
 		"ENVOY_WAIT_TIMEOUT": false, "ENVOY_WAIT_URL": false, "ENVOY_WAITING": false, "HOME": false,
 		"ENVOY_WAIT_TIMOUT": true, "ENVOY_WAIT_URLS": true, "ENVOY_WAIT_HELP": true, "ENVOY_WAIT_ONCE": true, "ENVOY_WAIT_INSTALL": true, "ENVOY_WAIT_VERSION": true,
@@ -407,10 +412,10 @@ func TestUnknownVariables(t *testing.T) {
 		"ENVOY_WAIT_PORT_80_TCP_PORT": false, "ENVOY_WAIT_PORT_53_UDP_PROTO": false, "ENVOY_WAIT_PORT_9_SCTP": false,
 		"ENVOY_WAIT_CANARY_SERVICE_HOST": false, "ENVOY_WAIT_CANARY_PORT_80_TCP_ADDR": false,
 	} {
-		if got := unknownVariables([]string{name + "=x"}); (len(got) == 1) != unknown {
+		if got := unknownVariables([]string{name + "=x"}, known); (len(got) == 1) != unknown {
 			t.Errorf("%s: got %v", name, got)
 		}
-		if got := unknownVariables([]string{name + "="}); len(got) != 0 {
+		if got := unknownVariables([]string{name + "="}, known); len(got) != 0 {
 			t.Errorf("%s empty: got %v", name, got)
 		}
 	}

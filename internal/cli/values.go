@@ -7,13 +7,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 const durationAboveZero = "a duration above 0, such as 5s"
 
 // reader gives the values of flags, and keeps the first error.
 type reader struct {
-	given map[string][]string
+	model *kong.Application
+	given map[string][]string // by flag
 	env   []string
 	err   error
 }
@@ -24,29 +27,25 @@ func (r *reader) fail(err error) {
 	}
 }
 
-// source returns the values of a flag, and what it is called where they come from. There are none where neither
-// flag nor variable is set.
+// flag returns the flag of that name, or nil.
+func (r *reader) flag(name string) *kong.Flag {
+	i := slices.IndexFunc(r.model.Flags, func(f *kong.Flag) bool { return f.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return r.model.Flags[i]
+}
+
+// source returns the values of a flag, and what it is called where they come from: "" for a default.
 func (r *reader) source(flag string) (name string, values []string) {
+	tag := r.flag(flag).Tag
 	if values, ok := r.given[flag]; ok {
 		return "--" + flag, values
 	}
-	variable := flagCalled(flag).Variable
-	if value := lookup(r.env, variable); value != "" {
-		return variable, []string{value}
+	if value := lookup(r.env, tag.Get("variable")); value != "" {
+		return tag.Get("variable"), []string{value}
 	}
-	return "", nil
-}
-
-// answer is what --help or --version prints, or "".
-func (r *reader) answer() string {
-	switch {
-	case r.isSet("help"):
-		return helpText
-	case r.isSet("version"):
-		return "envoy-wait " + Version() + "\n"
-	default:
-		return ""
-	}
+	return "", []string{tag.Get("normally")}
 }
 
 func (r *reader) isSet(flag string) bool {
@@ -57,9 +56,6 @@ func (r *reader) isSet(flag string) bool {
 // last returns the value that counts of a flag that takes one.
 func (r *reader) last(flag string) (name, value string) {
 	name, values := r.source(flag)
-	if name == "" {
-		return "", flagCalled(flag).Default
-	}
 	return name, values[len(values)-1]
 }
 
@@ -75,10 +71,14 @@ func (r *reader) duration(flag string, least time.Duration, expected string) tim
 
 func (r *reader) oneOf(flag string) string {
 	name, value := r.last(flag)
-	values := flagCalled(flag).Values
+	tag := r.flag(flag).Tag
+	values := strings.Split(tag.Get("values"), ",")
+	if flag == "sidecar" {
+		values = presetNames()
+	}
 	if name != "" && !slices.Contains(values, value) {
 		r.fail(&badValue{name, value, "one of " + strings.Join(values, ", ")})
-		return flagCalled(flag).Default
+		return tag.Get("normally")
 	}
 	return value
 }
@@ -95,31 +95,28 @@ func (r *reader) boolean(flag string) bool {
 // urls returns those URLs of a flag that validate takes, each once. A variable has several, separated by commas.
 func (r *reader) urls(flag string, validate func(string) error, example string) (urls []string) {
 	name, values := r.source(flag)
-	whole := strings.Join(values, ",")
-	if name != "--"+flag {
-		values = splitList(whole)
+	switch name {
+	case "":
+		return nil
+	case "--" + flag:
+	default:
+		values = strings.Split(values[0], ",")
 	}
 	for _, url := range values {
-		err := validate(url)
+		shown, err := url, validate(url)
+		if name != "--"+flag {
+			shown = strings.Join(values, ",")
+		}
 		switch {
 		case err != nil && url == "" && len(values) > 1:
-			r.fail(&badValue{name, whole, "URLs separated by single commas; one of them is empty"})
-		case err != nil && name == "--"+flag:
-			r.fail(&badValue{name, url, fmt.Sprintf("a URL such as %s; %v", example, err)})
+			r.fail(&badValue{name, shown, "URLs separated by single commas; one of them is empty"})
 		case err != nil:
-			r.fail(&badValue{name, whole, fmt.Sprintf("a URL such as %s; %v", example, err)})
+			r.fail(&badValue{name, shown, fmt.Sprintf("a URL such as %s; %v", example, err)})
 		case !slices.Contains(urls, url):
 			urls = append(urls, url)
 		}
 	}
 	return urls
-}
-
-func splitList(list string) []string {
-	if list == "" {
-		return nil
-	}
-	return strings.Split(list, ",")
 }
 
 // statuses are three digits, or one digit and "xx".
@@ -128,7 +125,7 @@ type statuses []string
 func (r *reader) statuses(flag, otherwise string) statuses {
 	name, values := r.source(flag)
 	if name == "" {
-		return splitList(otherwise)
+		return statuses{otherwise}
 	}
 	var all statuses
 	for _, value := range values {
@@ -168,21 +165,21 @@ func lookup(env []string, name string) string {
 }
 
 // variables returns the names of all variables that have a meaning.
-func variables() (names []string) {
-	for _, flag := range Flags() {
-		if flag.Variable != "" {
-			names = append(names, flag.Variable)
+func variables(model *kong.Application) (names []string) {
+	for _, flag := range model.Flags {
+		if name := flag.Tag.Get("variable"); name != "" {
+			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// unknownVariables returns the names with our prefix that have no meaning, except those that Kubernetes injects for
-// a Service called envoy-wait.
-func unknownVariables(env []string) (unknown []string) {
+// unknownVariables returns the names with our prefix that are not known, except those that Kubernetes injects for a
+// Service called envoy-wait.
+func unknownVariables(env, known []string) (unknown []string) {
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
-		if value == "" || !strings.HasPrefix(name, variablePrefix) || slices.Contains(variables(), name) {
+		if value == "" || !strings.HasPrefix(name, variablePrefix) || slices.Contains(known, name) {
 			continue
 		}
 		// Compiled only here: hardly anyone gets this far.

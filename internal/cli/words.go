@@ -1,6 +1,7 @@
 package cli
 
 import (
+	_ "embed"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -8,6 +9,11 @@ import (
 
 	"github.com/alecthomas/kong"
 )
+
+// helpText is made from the flags by make docs.
+//
+//go:embed help.txt
+var helpText string
 
 // flags are what kong parses: words, and nothing but words. Tags of our own: variable is where else a flag is read
 // from, "" where nowhere; normally is the default as the help shows it; values are all that the flag takes; switch
@@ -41,35 +47,40 @@ type flags struct {
 	Help    []string `name:"help" sep:"none" short:"h" switch:"" group:"Instead of a wait" help:"print this help and exit"`
 }
 
-// parseWords returns, by flag, the values that were given, and the command. With an error the values hold all the
-// same: what they say of the log and of Quit.
-func parseWords(args []string) (given map[string][]string, command []string, meant bool, err error) {
-	words, command, meant := split(args)
-	parser, err := kong.New(&flags{}, kong.Name("envoy-wait"), kong.NoDefaultHelp())
+// newParser has the flags in its model, with their tags.
+func newParser() (*kong.Kong, error) {
+	return kong.New(&flags{}, kong.Name("envoy-wait"), kong.NoDefaultHelp())
+}
+
+// parseWords returns a reader of the flags in args, and the command. With an error the flags that are known hold all
+// the same: what they say of the log and of Quit.
+func parseWords(args, env []string) (r *reader, command []string, meant bool, err error) {
+	parser, err := newParser()
 	if err != nil {
-		return nil, nil, meant, err
+		return nil, nil, false, err
 	}
+	r = &reader{model: parser.Model, given: map[string][]string{}, env: env}
+	words, command, meant := r.split(args)
 	if _, err = parser.Parse(words); err != nil {
 		err = fmt.Errorf("%w; see envoy-wait --help", err)
-		known := slices.DeleteFunc(words, func(word string) bool { return flagCalled(nameIn(word)).Name == "" })
+		known := slices.DeleteFunc(words, func(word string) bool { return r.flag(nameIn(word)) == nil })
 		_, _ = parser.Parse(known)
 	}
-	given = map[string][]string{}
 	for _, flag := range parser.Model.Flags {
 		if values := flag.Target.Interface().([]string); values != nil {
-			given[flag.Name] = values
+			r.given[flag.Name] = values
 		}
 	}
-	return given, command, meant, err
+	return r, command, meant, err
 }
 
 // split takes a command line apart. Each flag gets its value behind a "=", so that kong needs to know nothing of
 // switches, of values that look like flags, and of the command, which begins at "--" or at the first word that is
 // not a flag. meant says that there was such a word.
-func split(args []string) (flags, command []string, meant bool) {
+func (r *reader) split(args []string) (flags, command []string, meant bool) {
 	for i := 0; i < len(args); i++ {
 		word, next := args[i], args[i:][1:]
-		known := flagCalled(nameIn(word))
+		known := r.flag(nameIn(word))
 		switch {
 		case word == "--":
 			return flags, next, true
@@ -78,12 +89,12 @@ func split(args []string) (flags, command []string, meant bool) {
 		case word == "-h":
 			word = "--help=true"
 		case strings.Contains(word, "="):
-		case known.Switch:
+		case known != nil && known.Tag.Has("switch"):
 			word += "=true"
-		case len(next) > 0 && next[0] != "--" && (known.Name != "" || !strings.HasPrefix(next[0], "-")):
+		case len(next) > 0 && next[0] != "--" && (known != nil || !strings.HasPrefix(next[0], "-")):
 			word += "=" + next[0]
 			i++
-		case known.Name != "":
+		case known != nil:
 			word += "=" // the value is missing, and none is empty
 		}
 		flags = append(flags, word)
