@@ -1,10 +1,9 @@
 // Package exec becomes the command: it looks it up and replaces the process by execve(2), so that PID, parent,
 // descriptors, signals, exit status and terminal are the command's own by construction.
 //
-// [LookPath] finds the command as execvp(3) would. [Become] runs it and returns
-// only if that failed, always with an [*Error] or a [*SignalError]. [Signals] catches the signals that end a wait.
-// [Supervise] stays as the command's parent instead, for those who have something to do after its end: what the
-// command sees is the same but for PID, parent and process group.
+// [LookPath] finds the command as execvp(3) would. [Become] runs it and returns only if that failed. [Signals] catches
+// the signals that end a wait. [Supervise] stays as the command's parent instead: what the command sees is the same
+// but for PID, parent and process group.
 //
 // Signals are caught by os/signal alone. As PID 1 the Go runtime ends a process with 2 instead of 128+n in two
 // moments: before Catch, and between the hand-over and execve. A signal other than TERM, INT and HUP may be dropped
@@ -18,6 +17,7 @@
 package exec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -47,18 +47,11 @@ type Error struct {
 
 // ExitError says how a command ended that Supervise has started, other than with exit status 0.
 type ExitError struct {
-	// Status is the exit status, or 128 plus the number of Signal.
+	// Status is the exit status, or 128 plus the number of the signal that the command died of.
 	Status int
-	// Signal is what the command died of, or 0.
-	Signal syscall.Signal
 }
 
-func (e *ExitError) Error() string {
-	if e.Signal != 0 {
-		return "command ended by " + (&SignalError{e.Signal}).Error()
-	}
-	return fmt.Sprintf("command ended with exit status %d", e.Status)
-}
+func (e *ExitError) Error() string { return fmt.Sprintf("command ended with exit status %d", e.Status) }
 
 // ErrNotInPath is the cause when no directory of PATH has the command.
 var ErrNotInPath = errors.New("not found in PATH")
@@ -84,55 +77,45 @@ func LookPath(name string, env []string) (string, error) {
 		return name, nil
 	}
 	denied := error(nil)
-	for _, dir := range searchPath(env) {
-		path := dir + "/" + name
+	for _, dir := range strings.Split(searchPath(env), ":") { // filepath.SplitList has no element for ""
+		path := cmp.Or(dir, ".") + "/" + name
 		err := executable(path)
 		if err == nil {
 			return path, nil
 		}
-		if name != "" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR)) && denied == nil {
+		if name != "" && (errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EISDIR)) && denied == nil {
 			denied = lookupError(path, err)
 		}
 	}
 	if denied != nil {
 		return "", denied
 	}
-	return "", &Error{Op: "looking up", Name: name, Err: ErrNotInPath, NotFound: true}
+	return "", lookupError(name, ErrNotInPath)
 }
 
-// executable returns nil if path, which has a slash, may be executed.
+// executable returns nil if path, which has a slash, may be executed, else the errno.
 func executable(path string) error {
 	_, err := exec.LookPath(path)
-	if cause := errors.Unwrap(err); cause != nil {
-		return cause
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return syscall.EACCES
 	}
 	return err
 }
 
-func searchPath(env []string) []string {
-	path := DefaultPath
+func searchPath(env []string) string {
 	for _, entry := range env {
-		if value, ok := strings.CutPrefix(entry, "PATH="); ok {
-			path = value
-			break
+		if path, ok := strings.CutPrefix(entry, "PATH="); ok {
+			return path
 		}
 	}
-	dirs := strings.Split(path, ":") // filepath.SplitList has no element for ""
-	for i, dir := range dirs {
-		if dir == "" {
-			dirs[i] = "."
-		}
-	}
-	return dirs
+	return DefaultPath
 }
 
 func lookupError(name string, err error) *Error {
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		err = errno
-	} else if errors.Is(err, fs.ErrPermission) {
-		err = syscall.EACCES
-	}
-	return &Error{Op: "looking up", Name: name, Err: err, NotFound: errors.Is(err, fs.ErrNotExist)}
+	return &Error{Op: "looking up", Name: name, Err: err, NotFound: errors.Is(err, ErrNotInPath) || errors.Is(err, fs.ErrNotExist)}
 }
 
 // Become replaces the process by the command at path, with argv (argv[0] as typed) and env. It returns only if that

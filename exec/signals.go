@@ -18,9 +18,7 @@ type Signals struct {
 }
 
 // SignalError says that a signal came before the command was started.
-type SignalError struct {
-	Signal syscall.Signal
-}
+type SignalError struct{ Signal syscall.Signal }
 
 // Error is the name of the signal, such as "SIGTERM".
 func (e *SignalError) Error() string {
@@ -67,15 +65,8 @@ func (s *Signals) End(sig os.Signal) *SignalError {
 }
 
 // Stopped reports whether a signal has come so far that ends a wait, also one that Supervise has forwarded to the
-// command. It takes the signal off the channel.
-func (s *Signals) Stopped() bool {
-	select {
-	case sig := <-s.caught:
-		_ = s.End(sig)
-	default:
-	}
-	return s.stopped.Load()
-}
+// command.
+func (s *Signals) Stopped() bool { return s.lastLook() != nil || s.stopped.Load() }
 
 // handOver ends the catching. A signal that came before is returned as a *SignalError. TERM, INT or HUP that comes
 // from now on ends the process at once, until execve(2) gives it to the command.

@@ -11,10 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Supervise starts the command at path as a child, with argv (argv[0] as typed) and env, and returns when the
-// command has ended: nil where its exit status is 0, else an [*ExitError]. It returns a *SignalError if a signal
-// came before the start, an *Error if the command cannot be run, and another error where there was no process or
-// descriptor left to start it with.
+// Supervise starts the command at path as a child, with argv (argv[0] as typed) and env, and returns when it has
+// ended: nil where its exit status is 0, else an [*ExitError]. It returns a *SignalError if a signal came before the
+// start, an *Error if the command cannot be run, and another error where no process or descriptor was left for it.
 //
 // The command gets a process group of its own, and the terminal if that is its stdin and was ours. Every signal
 // that os/signal can catch is forwarded to the command alone, but for CHLD, PIPE (it may be about a line of our
@@ -59,15 +58,16 @@ func Supervise(path string, argv, env []string, signals *Signals) error {
 	return nil // never: nobody closes arrived
 }
 
-// forwarded are the signals that Supervise forwards.
-func forwarded() []os.Signal {
-	var signals []os.Signal
+// forwarded are the signals that Supervise forwards. One that is ignored stays so, for the command too.
+func forwarded() (signals []os.Signal) {
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		switch sig {
 		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGPROF, syscall.SIGURG, 32, 33, 34,
 			syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGSTKFLT:
 		default:
-			signals = append(signals, sig)
+			if !signal.Ignored(sig) {
+				signals = append(signals, sig)
+			}
 		}
 	}
 	return signals
@@ -91,7 +91,7 @@ func reap(command int) (status syscall.WaitStatus, ended bool) {
 func exitError(status syscall.WaitStatus) error {
 	switch {
 	case status.Signaled():
-		return &ExitError{Status: 128 + int(status.Signal()), Signal: status.Signal()}
+		return &ExitError{Status: 128 + int(status.Signal())}
 	case status.ExitStatus() != 0:
 		return &ExitError{Status: status.ExitStatus()}
 	default:

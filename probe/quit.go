@@ -18,20 +18,15 @@ const DefaultQuitTimeout = 5 * time.Second
 type QuitConfig struct {
 	// URLs are the quit endpoints, of the schemes http, https and unix.
 	URLs []string
-
 	// Timeout bounds all of it together. Zero means DefaultQuitTimeout.
 	Timeout time.Duration
-
-	// Retry, if set, is asked after an attempt that told nobody: false ends the attempts at that URL. It is called
-	// from several goroutines. Nil means true.
+	// Retry, if set, is asked after an attempt that told nobody: false ends the attempts at that URL. It is called from
+	// several goroutines. Nil means true.
 	Retry func() bool
-
 	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
 	UserAgent string
-
-	// OnResult, if set, is called once for each URL, as soon as its result is known, with the last attempt: never
-	// twice at once. Its Outcome is Ready where the sidecar was told: with a status of 2xx, or with 0 where the
-	// connection ended before an answer.
+	// OnResult, if set, is called once for each URL with the last attempt, never twice at once. Its Outcome is Ready
+	// where the sidecar was told: with a status of 2xx, or with 0 where the connection ended before an answer.
 	OnResult func(Attempt)
 }
 

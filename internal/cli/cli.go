@@ -96,7 +96,7 @@ func (s *Settings) read(r *reader) {
 	once := r.boolean("once")
 	s.Probe = probe.Config{
 		URLs:           urls,
-		Accepts:        r.statuses("ready-status", sidecar.status).contain,
+		Accepts:        r.statuses("ready-status", sidecar.status),
 		Timeout:        r.duration("timeout", 0, "a duration such as 90s or 2m, or 0 to never give up"),
 		RequestTimeout: r.duration("request-timeout", 1, durationAboveZero),
 		Interval:       r.duration("interval", probe.MinInterval, "a duration of at least 10ms, such as 500ms"),

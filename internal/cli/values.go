@@ -95,61 +95,46 @@ func (r *reader) boolean(flag string) bool {
 // urls returns those URLs of a flag that validate takes, each once. A variable has several, separated by commas.
 func (r *reader) urls(flag string, validate func(string) error, example string) (urls []string) {
 	name, values := r.source(flag)
-	switch name {
-	case "":
+	if name == "" {
 		return nil
-	case "--" + flag:
-	default:
+	}
+	if name != "--"+flag {
 		values = strings.Split(values[0], ",")
 	}
 	for _, url := range values {
-		shown, err := url, validate(url)
-		if name != "--"+flag {
-			shown = strings.Join(values, ",")
+		err := validate(url)
+		if err == nil && !slices.Contains(urls, url) {
+			urls = append(urls, url)
 		}
 		switch {
-		case err != nil && url == "" && len(values) > 1:
-			r.fail(&badValue{name, shown, "URLs separated by single commas; one of them is empty"})
-		case err != nil:
-			r.fail(&badValue{name, shown, fmt.Sprintf("a URL such as %s; %v", example, err)})
-		case !slices.Contains(urls, url):
-			urls = append(urls, url)
+		case err == nil:
+		case url == "" && len(values) > 1:
+			r.fail(&badValue{name, strings.Join(values, ","), "URLs separated by single commas; one of them is empty"})
+		case name == "--"+flag:
+			r.fail(&badValue{name, url, fmt.Sprintf("a URL such as %s; %v", example, err)})
+		default:
+			r.fail(&badValue{name, strings.Join(values, ","), fmt.Sprintf("a URL such as %s; %v", example, err)})
 		}
 	}
 	return urls
 }
 
-// statuses are three digits, or one digit and "xx".
-type statuses []string
-
-func (r *reader) statuses(flag, otherwise string) statuses {
+// statuses returns what judges an HTTP status by a list of three digits each, or of one digit and "xx".
+func (r *reader) statuses(flag, otherwise string) func(status int) bool {
 	name, values := r.source(flag)
 	if name == "" {
-		return statuses{otherwise}
+		values = []string{otherwise}
 	}
-	var all statuses
-	for _, value := range values {
-		for _, status := range strings.Split(value, ",") {
-			if !isStatus(status) {
-				r.fail(&badValue{name, value, "statuses from 200 to 599 separated by commas, or a class such as 2xx"})
-			}
-			all = append(all, status)
+	list := strings.Split(strings.Join(values, ","), ",")
+	for _, status := range list {
+		if len(status) != 3 || !strings.Contains("2345", status[:1]) || status[1:] != "xx" && strings.Trim(status[1:], "0123456789") != "" {
+			r.fail(&badValue{name, strings.Join(values, ","), "statuses from 200 to 599 separated by commas, or a class such as 2xx"})
 		}
 	}
-	return all
-}
-
-func isStatus(status string) bool {
-	if len(status) != 3 || !strings.Contains("2345", status[:1]) {
-		return false
+	return func(status int) bool {
+		text := strconv.Itoa(status)
+		return len(text) == 3 && (slices.Contains(list, text) || slices.Contains(list, text[:1]+"xx"))
 	}
-	_, err := strconv.ParseUint(status[1:], 10, 8)
-	return err == nil || status[1:] == "xx"
-}
-
-func (l statuses) contain(status int) bool {
-	text := strconv.Itoa(status)
-	return len(text) == 3 && (slices.Contains(l, text) || slices.Contains(l, text[:1]+"xx"))
 }
 
 const variablePrefix = "ENVOY_WAIT_"
