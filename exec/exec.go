@@ -12,8 +12,8 @@
 //
 // The Go runtime changes some of what the command sees, before main: it resets inherited SIG_IGN of signals other
 // than HUP, INT and those of job control, unblocks CHLD and the signals that end a Go program (initsig and
-// blockableSig in the runtime's signal_unix.go), and opens /dev/null on a descriptor 0 to 2 that is closed. The
-// soft RLIMIT_NOFILE, which it raises too, is put back by syscall.Exec.
+// blockableSig in the runtime's signal_unix.go), and opens /dev/null on a descriptor 0 to 2 that is closed. The soft
+// RLIMIT_NOFILE, which it raises too, is put back by syscall.Exec.
 package exec
 
 import (
@@ -27,34 +27,26 @@ import (
 	"syscall"
 )
 
-// DefaultPath is searched when the environment has no PATH: execvp(3) of glibc and musl search these, in their
-// order.
+// DefaultPath is searched when the environment has no PATH: execvp(3) of glibc and musl search these, in their order.
 const DefaultPath = "/usr/local/bin:/bin:/usr/bin"
-
-// Error says why a command cannot be run.
-type Error struct {
-	// Op is what was attempted: "looking up" or "running".
-	Op string
-	// Name is the command as typed, or its path.
-	Name string
-	// Err is the cause, a syscall.Errno or ErrNotInPath.
-	Err error
-	// Hint is what the cause does not say, or empty.
-	Hint string
-	// NotFound tells "there is no such command" (a shell's 127) from "there is, and it cannot be run" (126).
-	NotFound bool
-}
-
-// ExitError says how a command ended that Supervise has started, other than with exit status 0.
-type ExitError struct {
-	// Status is the exit status, or 128 plus the number of the signal that the command died of.
-	Status int
-}
-
-func (e *ExitError) Error() string { return fmt.Sprintf("command ended with exit status %d", e.Status) }
 
 // ErrNotInPath is the cause when no directory of PATH has the command.
 var ErrNotInPath = errors.New("not found in PATH")
+
+// Error says why a command cannot be run.
+type Error struct {
+	Op       string // what was attempted: "looking up" or "running"
+	Name     string // the command as typed, or its path
+	Err      error  // the cause, a syscall.Errno or ErrNotInPath
+	Hint     string // what the cause does not say, or empty
+	NotFound bool   // "there is no such command" (a shell's 127), not "there is, and it cannot be run" (126)
+}
+
+// ExitError says how a command ended that Supervise has started: Status is its exit status, which is not 0, or 128
+// plus the number of the signal that it died of.
+type ExitError struct{ Status int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("command ended with exit status %d", e.Status) }
 
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s %q: %v", e.Op, e.Name, e.Err)

@@ -38,12 +38,12 @@ func Catch() *Signals {
 	return s
 }
 
-// CatchAll begins to catch the other signals whose default action ends a process, since an image may name any of
-// them as its STOPSIGNAL. Calls after the first do nothing.
+// CatchAll begins to catch the other signals whose default action ends a process, since an image may name any of them
+// as its STOPSIGNAL. Calls after the first do nothing.
 //
-// It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those by which the kernel tells
-// of faults, and all real-time signals but RTMIN+3, systemd's STOPSIGNAL. WINCH, httpd's STOPSIGNAL, is caught
-// where no terminal is attached: a terminal sends it for each change of its size.
+// It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those by which the kernel tells of
+// faults, and all real-time signals but RTMIN+3, systemd's STOPSIGNAL. WINCH, httpd's STOPSIGNAL, is caught where no
+// terminal is attached: a terminal sends it for each change of its size.
 func (s *Signals) CatchAll() { s.all.Do(func() { s.catch(otherSignals()) }) }
 
 func (s *Signals) catch(signals []syscall.Signal) {

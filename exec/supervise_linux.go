@@ -15,15 +15,14 @@ import (
 // ended: nil where its exit status is 0, else an [*ExitError]. It returns a *SignalError if a signal came before the
 // start, an *Error if the command cannot be run, and another error where no process or descriptor was left for it.
 //
-// The command gets a process group of its own, and the terminal if that is its stdin and was ours. Every signal
-// that os/signal can catch is forwarded to the command alone, but for CHLD, PIPE (it may be about a line of our
-// own), PROF, URG (Go's own), 32 to 34 (the C library's), and those by which the kernel tells of faults. Standard
-// signals coalesce as ever. So do real-time signals: their queue and their values are not kept.
+// The command gets a process group of its own, and the terminal if that is its stdin and was ours. Every signal that
+// os/signal can catch is forwarded to the command alone, but for CHLD, PIPE (it may be about a line of our own),
+// PROF, URG (Go's own), 32 to 34 (the C library's), and those by which the kernel tells of faults. Standard signals
+// coalesce as ever. So do real-time signals: their queue and their values are not kept.
 //
-// All children are reaped, which matters where this process is PID 1 or a subreaper: nothing else in the process
-// may wait for any. Stdin and stdout of this process become /dev/null, so that what the command closes is closed.
-// If this process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in prctl(2)), unless it has changed its
-// credentials.
+// All children are reaped, which matters where this process is PID 1 or a subreaper: nothing else in the process may
+// wait for any. Stdin and stdout of this process become /dev/null, so that what the command closes is closed. If this
+// process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in prctl(2)), unless it has changed its credentials.
 //
 // There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT.
 func Supervise(path string, argv, env []string, signals *Signals) error {

@@ -66,8 +66,8 @@ func (dial connects) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(req), nil
 }
 
-// file is ready where there is a file with something in it. The kernel may never return from a look at a file
-// system that hangs, and each look keeps a thread: so the next attempt waits for the look that is under way.
+// file is ready where there is a file with something in it. The kernel may never return from a look at a file system
+// that hangs, and each look keeps a thread: so the next attempt waits for the look that is under way.
 type file struct {
 	check func() error
 	look  chan error // the look under way, or nil
@@ -105,8 +105,8 @@ func checkFile(path string) error {
 	}
 }
 
-// nothingThere returns the cause if err says that nothing is there to ask. A file that is missing or empty counts
-// as refused.
+// nothingThere returns the cause if err says that nothing is there to ask. A file that is missing or empty counts as
+// refused.
 func nothingThere(err error) error {
 	for _, cause := range []error{syscall.ECONNREFUSED, syscall.ENOENT, errEmpty} {
 		if errors.Is(err, cause) {

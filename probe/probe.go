@@ -3,14 +3,14 @@
 // [Wait] polls one or more readiness endpoints, side by side, under one deadline, until each has answered 200 once.
 //
 // What is retried: everything. A refused connection, a reset, an EOF, a malformed answer, a hang, a TLS error, a
-// redirect (never followed), any status but an accepted one: the sidecar is simply not ready yet. Only a [Config] that
-// can never work is an error, and that before the first attempt.
+// redirect (never followed), any status but an accepted one: the sidecar is simply not ready yet. Only a [Config]
+// that can never work is an error, and that before the first attempt.
 //
 // Who owns the deadline: Wait, by Config.Timeout, and the caller, by ctx, whichever ends first. It holds under every
 // fault of the endpoint. Time is monotonic and goes on while the process is stopped.
 //
-// What is never done: no log line is written (Config.OnAttempt reports), no proxy variable is read, Retry-After is not
-// obeyed, no resolver is asked for localhost, at most 4 KiB of a body and 16 KiB of headers are read.
+// What is never done: no log line is written (Config.OnAttempt reports), no proxy variable is read, Retry-After is
+// not obeyed, no resolver is asked for localhost, at most 4 KiB of a body and 16 KiB of headers are read.
 //
 // [Quit] is for the other end of a Job's life: it tells sidecars to quit, by POST and never by GET.
 package probe
@@ -58,7 +58,8 @@ type Config struct {
 	// RequestTimeout bounds one attempt, from connecting to the end of the headers. Zero means DefaultRequestTimeout.
 	// Istio's agent takes up to 4 s for an answer while Envoy's admin hangs.
 	RequestTimeout time.Duration
-	// Interval is the longest pause between two attempts at one URL, at least MinInterval. Zero means DefaultInterval.
+	// Interval is the longest pause between two attempts at one URL, at least MinInterval. Zero means
+	// DefaultInterval.
 	Interval time.Duration
 	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is true at the first attempt after so
 	// much time, if by then every attempt at every URL was Refused: there is no sidecar.
@@ -100,8 +101,8 @@ func (a Attempt) Cause() string {
 	}
 }
 
-// TimeoutError is what Wait returns when a deadline passed before every endpoint was ready, or when AbsentAfter or Once
-// ended the wait. It wraps context.DeadlineExceeded and the last causes.
+// TimeoutError is what Wait returns when a deadline passed before every endpoint was ready, or when AbsentAfter or
+// Once ended the wait. It wraps context.DeadlineExceeded and the last causes.
 type TimeoutError struct {
 	Absent   bool          // Config.AbsentAfter ended the wait
 	Once     bool          // Config.Once did
@@ -134,8 +135,8 @@ func (e *TimeoutError) Unwrap() []error {
 var errAbsent = errors.New("refused all along")
 
 // Wait returns nil once every endpoint was ready. Otherwise it returns a *TimeoutError when a deadline passed, the
-// context's cause when ctx was cancelled, or, before any attempt, an error that says what is wrong with cfg. All
-// its goroutines have ended by then, but for one that looks for a file on a file system that hangs.
+// context's cause when ctx was cancelled, or, before any attempt, an error that says what is wrong with cfg. All its
+// goroutines have ended by then, but for one that looks for a file on a file system that hangs.
 func Wait(ctx context.Context, cfg Config) error {
 	return wait(ctx, cfg, endpoint.transport)
 }

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// telling is how long an attempt that the deadline cuts off must have lasted to count as a hang. A sound
-	// endpoint on loopback answers in milliseconds. A shorter attempt says nothing, so the cause found before it
-	// stays the last.
+	// telling is how long an attempt that the deadline cuts off must have lasted to count as a hang. A sound endpoint
+	// on loopback answers in milliseconds. A shorter attempt says nothing, so the cause found before it stays the
+	// last.
 	telling = time.Second
 
 	// frozen is how late an attempt may end after its deadline. A later end means that the process was stopped
@@ -124,8 +124,8 @@ func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Durat
 	return max(0, wait-time.Since(t.ended))
 }
 
-// attempt asks once and records the outcome. It owns the deadline of the attempt: connecting, asking and waiting
-// for the headers all end with it.
+// attempt asks once and records the outcome. It owns the deadline of the attempt: connecting, asking and waiting for
+// the headers all end with it.
 func (t *target) attempt(req *http.Request) {
 	ctx, cancel := context.WithTimeoutCause(req.Context(), t.requestTimeout, errNoAnswer)
 	defer cancel()
@@ -154,8 +154,8 @@ func (t *target) attempt(req *http.Request) {
 	t.last.Number = t.number
 }
 
-// saysSomething is false for an attempt without an answer that proves nothing: the process was frozen, or the end
-// of the wait came too early for a hang.
+// saysSomething is false for an attempt without an answer that proves nothing: the process was frozen, or the end of
+// the wait came too early for a hang.
 func (t *target) saysSomething(attempt, wait context.Context, began time.Time) bool {
 	if deadline, ok := attempt.Deadline(); ok && t.ended.Sub(deadline) > frozen {
 		return false
@@ -165,8 +165,8 @@ func (t *target) saysSomething(attempt, wait context.Context, began time.Time) b
 	return !cutOff || t.ended.Sub(began) >= telling || t.last.Outcome == 0
 }
 
-// judge says what a complete answer means. Go's HTTP client takes any three characters that strconv.Atoi takes,
-// "+20" too.
+// judge says what a complete answer means. Go's HTTP client takes any three characters that strconv.Atoi takes, "+20"
+// too.
 func (t *target) judge(resp *http.Response) (outcome Outcome, status int, cause error) {
 	switch status := resp.StatusCode; {
 	case !t.endpoint.isHTTP():

@@ -1,5 +1,5 @@
-// Package cli turns command line and environment into [Settings]: plain data, with a probe.Config that is ready for
-// use. It alone knows kong, and it alone reads the environment.
+// Package cli turns command line and environment into [Settings], plain data. It alone knows kong and the
+// environment.
 //
 // A flag goes before its variable, and a variable before the default. A variable that is empty counts as unset. A
 // value that cannot work is an error that names flag or variable, the value, and what was expected. Passwords in
@@ -21,26 +21,25 @@ import (
 
 // Settings are what flags, variables and defaults come to.
 type Settings struct {
-	Answered bool   // --help or --version was given, and is done
-	Install  string // the path of --install, or ""
+	Answered bool     // --help or --version was given, and is done
+	Install  string   // the path of --install, or ""
+	Command  []string // with its arguments; nil to wait only
+	Meant    bool     // a command was meant, there may be none
+	Warnings []string // what was ignored
 
-	Probe       probe.Config // OnAttempt is the caller's
+	Probe       probe.Config // its hooks, and those of Quit, are the caller's
 	Disabled    bool         // do not wait
 	StartAnyway bool         // after a timeout start the command
 
-	// Quit has URLs for a Job alone. Its hooks are the caller's. It holds what is valid of it even where Parse
-	// returns an error: who fails before the wait has to tell the sidecar, too.
+	// Quit has URLs for a Job alone. What is valid of it holds even where Parse returns an error: a Job that fails
+	// before the wait has to tell the sidecar, too.
 	Quit          probe.QuitConfig
 	QuitOnSuccess bool // only after exit status 0
-
-	Command []string // with its arguments; nil to wait only
-	Meant   bool     // a command was meant, there may be none
 
 	Sidecars  map[string]string // by URL: the preset whose parts a hint may name
 	LogFormat string            // auto, json or text
 	LogLevel  string            // debug, info, warn or error
 	LiveLine  bool              // TERM and NO_COLOR allow a line that is drawn anew
-	Warnings  []string          // what was ignored
 }
 
 // HasCommand reports whether there is a command to become.
@@ -53,8 +52,8 @@ func (s *Settings) Name() string { return strings.Join(s.Command[:min(1, len(s.C
 func (s *Settings) IsJob() bool { return len(s.Quit.URLs) > 0 }
 
 // Parse returns the settings for args, of which the first is the name that the program was called by. With an error
-// the settings for the log and for Quit hold all the same. Parse writes to stdout what --help and --version ask
-// for, and nothing else.
+// the settings for the log and for Quit hold all the same. Parse writes to stdout what --help and --version ask for,
+// and nothing else.
 func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
 	r, command, meant, err := parseWords(args[1:], env)
 	s := &Settings{Command: command, Meant: meant}
@@ -81,8 +80,8 @@ func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
 	return s, r.err
 }
 
-// read fills in the settings. The first error stays in r, and the others are read on: those for the log and for
-// Quit hold with an error, too.
+// read fills in the settings. The first error stays in r, and the others are read on: those for the log and for Quit
+// hold with an error, too.
 func (s *Settings) read(r *reader) {
 	s.LogFormat, s.LogLevel = r.oneOf("log-format"), r.oneOf("log-level")
 	s.LiveLine = terminalAllowsLiveLine(r.env)

@@ -10,8 +10,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// compatScuttle takes the place of scuttle in an image: its variables are translated into ours, which is all there
-// is to it. A bad value gets a warning, and counts as unset, as with scuttle. See github.com/kvij/scuttle
+// compatScuttle takes the place of scuttle in an image: its variables are translated into ours, which is all there is
+// to it. A bad value gets a warning, and counts as unset, as with scuttle. See github.com/kvij/scuttle
 // (scuttle_config.go, main.go) and docs/migrating.md.
 const compatScuttle = "scuttle"
 

@@ -75,8 +75,8 @@ func parseWords(args, env []string) (r *reader, command []string, meant bool, er
 }
 
 // split takes a command line apart. Each flag gets its value behind a "=", so that kong needs to know nothing of
-// switches, of values that look like flags, and of the command, which begins at "--" or at the first word that is
-// not a flag. meant says that there was such a word.
+// switches, of values that look like flags, and of the command, which begins at "--" or at the first word that is not
+// a flag. meant says that there was such a word.
 func (r *reader) split(args []string) (flags, command []string, meant bool) {
 	for i := 0; i < len(args); i++ {
 		word, next := args[i], args[i:][1:]

@@ -139,8 +139,8 @@ func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 	})
 }
 
-// Ready says that the wait has ended well, or that there was none, and which command starts now. It returns when
-// that is out: the command may follow.
+// Ready says that the wait has ended well, or that there was none, and which command starts now. It returns when that
+// is out: the command may follow.
 func (r *Reporter) Ready() {
 	r.end(func() {
 		switch {
