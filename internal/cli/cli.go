@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -144,14 +145,12 @@ func (s *Settings) readJob(r *reader, sidecar preset) {
 }
 
 func (s *Settings) readInstall(r *reader, once bool) {
+	name, path := r.last("install")
+	if s.Install = path; name != "" && (path == "" || s.Meant || once) {
+		r.fail(&badValue{name, path, "a path, and neither a command nor --once"})
+	}
 	if once && s.HasCommand() {
 		r.fail(&badValue{"--once", s.Name(), "no command"})
-	}
-	if !r.isSet("install") {
-		return
-	}
-	if _, s.Install = r.last("install"); s.Install == "" || s.Meant || once {
-		r.fail(&badValue{"--install", s.Install, "a path, and neither a command nor --once"})
 	}
 }
 
@@ -175,4 +174,9 @@ func (e *badValue) Error() string {
 var version string
 
 // Version is that of a release, or that of the module for a binary made by go install.
-func Version() string { return cmp.Or(version, moduleVersion(), "(devel)") }
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		return cmp.Or(info.Main.Version, "(devel)")
+	}
+	return version
+}
