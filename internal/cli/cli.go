@@ -85,7 +85,8 @@ func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
 // hold with an error, too.
 func (s *Settings) read(r *reader) {
 	s.LogFormat, s.LogLevel = r.oneOf("log-format"), r.oneOf("log-level")
-	s.LiveLine = terminalAllowsLiveLine(r.env)
+	term := lookup(r.env, "TERM")
+	s.LiveLine = term != "" && term != "dumb" && lookup(r.env, "NO_COLOR") == "" // see no-color.org
 
 	sidecar := presetCalled(r.oneOf("sidecar"))
 	urls := r.urls("url", probe.ValidateURL, probe.DefaultURL)
@@ -152,12 +153,6 @@ func (s *Settings) readInstall(r *reader, once bool) {
 	if once && s.HasCommand() {
 		r.fail(&badValue{"--once", s.Name(), "no command"})
 	}
-}
-
-// terminalAllowsLiveLine looks at the variables by which people turn off such things: see no-color.org.
-func terminalAllowsLiveLine(env []string) bool {
-	term := lookup(env, "TERM")
-	return lookup(env, "NO_COLOR") == "" && term != "" && term != "dumb"
 }
 
 // badValue says which flag or variable has which value, and what it should be.
