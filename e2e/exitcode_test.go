@@ -33,7 +33,7 @@ func run(t *testing.T, args ...string) harness.Result {
 func readyURL(t *testing.T) string {
 	t.Helper()
 	port := harness.NewPort(t)
-	port.Agent(true)
+	port.Sidecar(true)
 	return port.URL()
 }
 
@@ -114,7 +114,7 @@ func TestVersionAndHelp(t *testing.T) {
 // A usage error is one line, starts nothing and probes nothing.
 func TestUsageErrors(t *testing.T) {
 	port := harness.NewPort(t)
-	agent := port.Agent(true)
+	agent := port.Sidecar(true)
 	mark := filepath.Join(t.TempDir(), "started")
 	for _, test := range []struct {
 		args []string
@@ -181,7 +181,7 @@ func TestCommandsThatCannotBeRun(t *testing.T) {
 		{write("foreign", foreignELF, 0o755), "built for another architecture", 126, true},
 	} {
 		port := harness.NewPort(t)
-		agent := port.Agent(true)
+		agent := port.Sidecar(true)
 		r := run(t, "--url", port.URL(), "--", test.command)
 		if r.Code != test.code || !strings.Contains(message(t, r.Stderr), test.message) || r.Stdout != "" {
 			t.Errorf("%q: %+v", test.command, r)
@@ -243,7 +243,7 @@ func TestCommandChangesDuringTheWait(t *testing.T) {
 			if err := test.change(path); err != nil {
 				t.Fatal(err)
 			}
-			port.Agent(true)
+			port.Sidecar(true)
 			if r := p.Result(); r.Code != test.code || r.Stdout != test.stdout || !strings.Contains(message(t, r.Stderr), test.says) {
 				t.Errorf("%+v", r)
 			}

@@ -112,7 +112,7 @@ func TestInstallOverARunningOne(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	isInstalled(t, old)
-	port.Agent(true)
+	port.Sidecar(true)
 	if r := p.Result(); r.Code != 0 || r.Stdout != "started\n" {
 		t.Errorf("the old one: %+v", r)
 	}

@@ -14,15 +14,15 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // job returns the flags of a Job whose sidecar is ready.
-func job(t *testing.T) (*agent.Agent, []string) {
+func job(t *testing.T) (*sidecar.Sidecar, []string) {
 	t.Helper()
 	port := harness.NewPort(t)
-	return port.Agent(true), []string{"--url", port.URL(), "--quit-url", port.QuitURL()}
+	return port.Sidecar(true), []string{"--url", port.URL(), "--quit-url", port.QuitURL()}
 }
 
 // The sidecar is told to quit once, whatever became of the command; the exit
@@ -113,7 +113,7 @@ func TestQuitAfterASignalDuringTheWait(t *testing.T) {
 
 func TestQuitOfSeveral(t *testing.T) {
 	one, two := harness.NewPort(t), harness.NewPort(t)
-	agents := []*agent.Agent{one.Agent(true), two.Agent(true)}
+	agents := []*sidecar.Sidecar{one.Sidecar(true), two.Sidecar(true)}
 	cmd := envoyWait(t, "--disabled", "true")
 	cmd.Env = append(cmd.Env, "ENVOY_WAIT_QUIT_URL="+one.QuitURL()+","+two.QuitURL())
 	r := harness.Start(t, cmd).Result()
@@ -209,7 +209,7 @@ func TestQuitOfASidecarThatIsOnlyStarting(t *testing.T) {
 	p := harness.Start(t, envoyWait(t, "--disabled", "--quit-timeout", harness.Patience.String(),
 		"--quit-url", first.QuitURL(), "--quit-url", second.QuitURL(), "true"))
 	<-begun // and the second has been refused by now, or will be
-	agent := second.Agent(false)
+	agent := second.Sidecar(false)
 	close(release)
 	if r := p.Result(); r.Code != 0 || agent.Quits() != 1 || !strings.Contains(r.Stderr, "told to quit: "+second.QuitURL()+": status 200") {
 		t.Errorf("%+v", r)

@@ -42,7 +42,7 @@ func TestLiveLineLeavesNoTrace(t *testing.T) {
 			port := harness.NewPort(t)
 			p, _ := withTerminal(t, onXterm(t, "--url", port.URL(), "--", "sh", "-c", test.app), test.columns)
 			await(t, p, 2)
-			agent := port.Agent(false)
+			agent := port.Sidecar(false)
 			p.Await("status 503, was")
 			await(t, p, strings.Count(p.Stdout(), drawn)+2)
 			agent.SetReady(true)
@@ -98,7 +98,7 @@ func TestLiveLineOnATerminalThatIsStopped(t *testing.T) {
 		time.Sleep(time.Second) // four redraws
 		return p.Stdout() == before
 	})
-	port.Agent(true)
+	port.Sidecar(true)
 	r := p.Result()
 	if _, err := os.Stat(mark); err != nil || r.Code != 0 || strings.Contains(r.Stdout, "ready after") {
 		t.Errorf("%v, %+v", err, r)

@@ -19,7 +19,7 @@ func TestJSONLines(t *testing.T) {
 	port := harness.NewPort(t)
 	p := harness.Start(t, envoyWait(t, "--url", port.URL(), "--", "echo", "secret argument"))
 	p.Await("connection refused")
-	agent := port.Agent(false)
+	agent := port.Sidecar(false)
 	p.Await("status 503")
 	agent.SetReady(true)
 	r := p.Result()

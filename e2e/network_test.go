@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // inNetwork runs f on a thread with a network namespace of its own: loopback
@@ -86,8 +86,7 @@ func TestLocalhostInABareImage(t *testing.T) {
 					return
 				}
 				defer func() { _ = l.Close() }()
-				a := &agent.Agent{}
-				a.SetReady(true)
+				a := sidecar.New(true)
 				go func() { _ = a.Serve(l) }()
 				cmd := exec.Command("/envoy-wait", "--timeout", "20s")
 				cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
@@ -150,14 +149,14 @@ func TestProxyVariablesChangeNothing(t *testing.T) {
 		// A request that is meant for a proxy has the whole URL in its first line.
 		go func() {
 			_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.RequestURI != agent.Path {
+				if r.RequestURI != sidecar.Path {
 					w.WriteHeader(http.StatusBadRequest)
 				}
 			}))
 		}()
 		defer func() { _ = l.Close() }()
 		for _, host := range []string{"localhost", "127.0.0.1", "10.1.2.3"} {
-			cmd := envoyWait(t, "--url", "http://"+host+":15020"+agent.Path, "--timeout", "5s")
+			cmd := envoyWait(t, "--url", "http://"+host+":15020"+sidecar.Path, "--timeout", "5s")
 			for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 				cmd.Env = append(cmd.Env, name+"=http://127.0.0.1:3128")
 			}
@@ -174,12 +173,12 @@ func TestProxyVariablesChangeNothing(t *testing.T) {
 // All must be ready, under one deadline; each is asked until its first 200.
 func TestSeveralEndpoints(t *testing.T) {
 	first, second := harness.NewPort(t), harness.NewPort(t)
-	a := first.Agent(true)
+	a := first.Sidecar(true)
 	cmd := envoyWait(t, "--", "echo", "started")
 	cmd.Env = harness.Env("ENVOY_WAIT_URL=" + first.URL() + "," + second.URL())
 	p := harness.Start(t, cmd)
 	p.Await(second.URL() + ": connection refused")
-	b := second.Agent(false)
+	b := second.Sidecar(false)
 	p.Await("status 503")
 	a.SetReady(false)
 	b.SetReady(true)

@@ -91,7 +91,7 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	p.Await("connection refused")
 	p.Signal(syscall.SIGINT)
 	p.Signal(syscall.SIGHUP)
-	port.Agent(true)
+	port.Sidecar(true)
 	if r := p.Result(); r.Code != 0 || r.Stdout != "started\n" {
 		t.Errorf("%+v", r)
 	}
@@ -103,7 +103,7 @@ func TestWindowChangeOnATerminal(t *testing.T) {
 	p := onTerminal(t, envoyWait(t, "--url", port.URL(), "--", "echo", "started"))
 	p.Await("connection refused")
 	p.Signal(syscall.SIGWINCH)
-	port.Agent(true)
+	port.Sidecar(true)
 	if r := p.Result(); r.Code != 0 || !strings.Contains(r.Stdout, "started") {
 		t.Errorf("%+v", r)
 	}

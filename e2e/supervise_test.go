@@ -27,7 +27,7 @@ import (
 func supervising(t *testing.T, command ...string) *exec.Cmd {
 	t.Helper()
 	port := harness.NewPort(t)
-	port.Agent(true)
+	port.Sidecar(true)
 	return envoyWait(t, append([]string{"--disabled", "--quit-url", port.QuitURL(), "--"}, command...)...)
 }
 
@@ -178,7 +178,7 @@ func TestSignalAroundTheSupervisedStart(t *testing.T) {
 		p := harness.Start(t, detached(envoyWait(t, "--url", port.URL(), "--quit-url", port.QuitURL(), "--",
 			"sh", "-c", "echo started; exec sleep 1000")))
 		p.Await("connection refused")
-		port.Agent(true)
+		port.Sidecar(true)
 		time.Sleep(time.Duration(i) * 500 * time.Microsecond) // any moment of those that are left
 		p.Signal(syscall.SIGUSR1)
 		r := p.Result()

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // Every kind of target, mixed, under one deadline; each is named with its own
@@ -21,12 +21,12 @@ func TestTargetsOfEveryKind(t *testing.T) {
 	http, tcp := harness.NewPort(t), harness.NewPort(t)
 	args := []string{
 		"--url", http.URL(), "--url", "tcp://" + tcp.Address,
-		"--url", "unix://" + socket + ":" + agent.Path, "--url", "file://" + file,
+		"--url", "unix://" + socket + ":" + sidecar.Path, "--url", "file://" + file,
 	}
 	r := run(t, append(args, "--timeout", "1s")...)
 	for _, want := range []string{
 		http.URL() + ": connection refused", "tcp://" + tcp.Address + ": connection refused",
-		"unix://" + socket + ":" + agent.Path + ": no such file or directory", "file://" + file + ": no such file or directory",
+		"unix://" + socket + ":" + sidecar.Path + ": no such file or directory", "file://" + file + ": no such file or directory",
 	} {
 		if last := message(t, r.Stderr); r.Code != 124 || !strings.Contains(last, want) {
 			t.Errorf("exit status %d, no %q in %s", r.Code, want, last)
@@ -37,15 +37,14 @@ func TestTargetsOfEveryKind(t *testing.T) {
 	for i := 1; i < len(args); i += 2 {
 		p.Await("waiting for " + args[i] + ": ")
 	}
-	http.Agent(true)
+	http.Sidecar(true)
 	tcp.Listen()
 	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	a := &agent.Agent{}
-	a.SetReady(true)
+	a := sidecar.New(true)
 	go func() { _ = a.Serve(l) }()
 	p.Await("is ready, waiting for file://" + file + ": no such file or directory")
 	if err := os.WriteFile(file, []byte("secret"), 0o600); err != nil {
@@ -58,7 +57,7 @@ func TestTargetsOfEveryKind(t *testing.T) {
 
 func TestStatus(t *testing.T) {
 	port := harness.NewPort(t)
-	port.Agent(false)
+	port.Sidecar(false)
 	if r := run(t, "--url", port.URL(), "--status", "204,5xx"); r.Code != 0 {
 		t.Errorf("%+v", r)
 	}
@@ -78,7 +77,7 @@ func TestAbsentAfter(t *testing.T) {
 	if r.Code != 124 || r.Stdout != "" {
 		t.Errorf("%+v", r)
 	}
-	port.Agent(false)
+	port.Sidecar(false)
 	r = run(t, "--url", port.URL(), "--absent-after", "100ms", "--timeout", "500ms", "--", "echo", "started")
 	if r.Code != 0 || !strings.HasPrefix(message(t, r.Stderr), "not ready after ") {
 		t.Errorf("%+v", r)
@@ -96,7 +95,7 @@ func TestOnce(t *testing.T) {
 		}
 	}
 	expect(1, "connection refused")
-	agent := port.Agent(false)
+	agent := port.Sidecar(false)
 	expect(1, "status 503")
 	agent.SetReady(true)
 	expect(0, "ready after ")

@@ -192,7 +192,7 @@ func TestStdin(t *testing.T) {
 		_ = stdin.Close()
 	}()
 	p.Await("connection refused")
-	port.Agent(true)
+	port.Sidecar(true)
 	if r := p.Result(); r.Stdout != fmt.Sprintf("%x  -\n", sha256.Sum256(content)) {
 		t.Errorf("%+v", r)
 	}

@@ -22,7 +22,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // Patience bounds everything that a test waits for. It is no measure of
@@ -166,6 +166,14 @@ func (p *Process) Result() Result {
 	return r
 }
 
+// Want compares what a test got with what it wants.
+func Want[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: got %#v, want %#v", what, got, want)
+	}
+}
+
 // Run runs a command to its end.
 func Run(t testing.TB, name string, args ...string) Result {
 	t.Helper()
@@ -203,16 +211,16 @@ func Env(more ...string) []string {
 	return append(env, more...)
 }
 
-// Port is an agent.Port of a test.
+// Port is an sidecar.Port of a test.
 type Port struct {
-	*agent.Port
+	*sidecar.Port
 	t testing.TB
 }
 
 // NewPort binds a port without listening.
 func NewPort(t testing.TB) *Port {
 	t.Helper()
-	p, err := agent.Bind()
+	p, err := sidecar.Bind()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,13 +239,15 @@ func (p *Port) Listen() net.Listener {
 	return l
 }
 
-// Agent is a sidecar's agent that listens, and is ready or not.
-func (p *Port) Agent(ready bool) *agent.Agent {
+// Sidecar listens, and is ready or not. It survives requests to quit, so that a
+// test can count them.
+func (p *Port) Sidecar(ready bool) *sidecar.Sidecar {
 	p.t.Helper()
-	a := &agent.Agent{}
-	a.SetReady(ready)
-	go func(l net.Listener) { _ = a.Serve(l) }(p.Listen())
-	return a
+	s := sidecar.New(ready)
+	s.Survives = true
+	l := p.Listen()
+	go func() { _ = s.Serve(l) }()
+	return s
 }
 
 // Terminal is a new pseudo-terminal.

@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	standin "github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // proxyID is the user and the group of Istio's sidecar, whose own connections
@@ -73,7 +73,7 @@ func sidecarProcess() error {
 	for i := 1; i+1 < len(os.Args); i += 2 {
 		services[os.Args[i]] = os.Args[i+1]
 	}
-	status := &agent.Agent{}
+	status := standin.New(false)
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
 		command := commands.Text()
