@@ -111,10 +111,6 @@ func TestProcessFaults(t *testing.T) {
 			harness.NeedTools(t, "setpriv")
 			how.wrapper = strings.Fields("setpriv --reuid=65532 --regid=65532 --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs")
 		}},
-		{name: "seccomp as containers have it by default", setUp: func(t *testing.T, _ *endpoint, how *start) {
-			_, launcher := binaries(t)
-			how.wrapper = []string{launcher, "seccomp"}
-		}},
 		{name: "no network but for loopback that is down", setUp: func(t *testing.T, _ *endpoint, how *start) {
 			if how.ready {
 				return // it cannot be
