@@ -51,9 +51,8 @@ func TestLiveLineLeavesNoTrace(t *testing.T) {
 			want := "envoy-wait: waiting for " + port.URL() + ": connection refused\n" +
 				"envoy-wait: " + port.URL() + ": status 503, was connection refused\n" +
 				"envoy-wait: " + ready + "\n" + test.out
-			if got, want := screen(t, test.columns, r.Stdout), screen(t, test.columns, strings.ReplaceAll(want, "\n", "\r\n")); got != want || r.Code != 0 {
-				t.Errorf("exit status %d, the screen is\n%s\nwant\n%s\nall that was written: %q", r.Code, got, want, r.Stdout)
-			}
+			harness.Want(t, "screen", screen(t, test.columns, r.Stdout), screen(t, test.columns, strings.ReplaceAll(want, "\n", "\r\n")))
+			r.WantCode(t, 0)
 		})
 	}
 }
@@ -99,8 +98,8 @@ func TestLiveLineOnATerminalThatIsStopped(t *testing.T) {
 		return p.Stdout() == before
 	})
 	port.Sidecar(true)
-	r := p.Result()
-	if _, err := os.Stat(mark); err != nil || r.Code != 0 || strings.Contains(r.Stdout, "ready after") {
+	r := p.Result().WantCode(t, 0)
+	if _, err := os.Stat(mark); err != nil || strings.Contains(r.Stdout, "ready after") {
 		t.Errorf("%v, %+v", err, r)
 	}
 }

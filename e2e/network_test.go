@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -50,13 +49,7 @@ func inNetwork(t *testing.T, f func()) {
 func bareImage(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	content, err := os.ReadFile(harness.Binary(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(root, "envoy-wait"), content, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	harness.WriteFile(t, root+"/envoy-wait", harness.ReadFile(t, harness.Binary(t)), 0o755)
 	return root
 }
 
@@ -91,12 +84,9 @@ func TestLocalhostInABareImage(t *testing.T) {
 				cmd := exec.Command("/envoy-wait", "--timeout", "20s")
 				cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
 				cmd.Env, cmd.Dir = []string{}, "/"
-				if r := harness.Start(t, cmd).Result(); r.Code != 0 || a.Requests() != 1 {
-					t.Errorf("%d requests, %+v", a.Requests(), r)
-				}
-				if n := queries.Load(); n != 0 {
-					t.Errorf("a resolver was asked %d times", n)
-				}
+				harness.Start(t, cmd).Result().WantCode(t, 0)
+				harness.Want(t, "probes", a.Requests(), 1)
+				harness.Want(t, "questions to a resolver", queries.Load(), 0)
 			})
 		})
 	}
@@ -160,13 +150,9 @@ func TestProxyVariablesChangeNothing(t *testing.T) {
 			for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 				cmd.Env = append(cmd.Env, name+"=http://127.0.0.1:3128")
 			}
-			if r := harness.Start(t, cmd).Result(); r.Code != 0 {
-				t.Errorf("%s: %+v", host, r)
-			}
+			harness.Start(t, cmd).Result().WantCode(t, 0)
 		}
-		if n := connections.Load(); n != 0 {
-			t.Errorf("the proxy saw %d connections", n)
-		}
+		harness.Want(t, "connections to the proxy", connections.Load(), 0)
 	})
 }
 
@@ -182,11 +168,8 @@ func TestSeveralEndpoints(t *testing.T) {
 	p.Await("status 503")
 	a.SetReady(false)
 	b.SetReady(true)
-	if r := p.Result(); r.Code != 0 || r.Stdout != "started\n" || a.Requests() != 1 {
-		t.Errorf("%d requests to the first: %+v", a.Requests(), r)
-	}
-	r := run(t, "--url", first.URL(), "--url", harness.NewPort(t).URL(), "--timeout", "300ms")
-	if last := message(t, r.Stderr); r.Code != 124 || !strings.Contains(last, "status 503; http://") || !strings.Contains(last, "connection refused; hint: ") {
-		t.Errorf("%+v", r)
-	}
+	p.Result().Want(t, 0, "started\n")
+	harness.Want(t, "probes of the first", a.Requests(), 1)
+	run(t, "--url", first.URL(), "--url", harness.NewPort(t).URL(), "--timeout", "300ms").
+		WantCode(t, 124).Says(t, "", "status 503; http://", "connection refused; hint: ")
 }

@@ -115,11 +115,8 @@ type standIn struct {
 func startStandIn(t *testing.T, binary string) *standIn {
 	t.Helper()
 	cmd := exec.Command(binary, "-commands", "-listen", "", "-drain", "1ms")
-	orders, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, w := pipe(t)
+	orders := harness.Stdin(t, cmd)
+	r, w := harness.Pipe(t)
 	cmd.Stdout = w
 	s := &standIn{Process: harness.Start(t, cmd), orders: orders, answers: bufio.NewReader(r)}
 	_ = w.Close()

@@ -253,13 +253,15 @@ func launch(t *testing.T, e *endpoint, how *start) *running {
 	if how.stderr != nil {
 		cmd.Stderr = how.stderr
 	}
-	started, report := newPipe(t), newPipe(t)
-	cmd.ExtraFiles = []*os.File{report.w, started.w}
-	p := &running{t: t, timeout: how.timeout, Process: harness.Start(t, cmd), report: bufio.NewReader(report.r), startsWatched: make(chan struct{})}
-	_, _ = started.w.Close(), report.w.Close()
+	started, startedWrite := harness.Pipe(t)
+	report, reportWrite := harness.Pipe(t)
+	_, _ = started.SetDeadline(time.Time{}), report.SetDeadline(time.Time{}) // a wait may be as long
+	cmd.ExtraFiles = []*os.File{reportWrite, startedWrite}
+	p := &running{t: t, timeout: how.timeout, Process: harness.Start(t, cmd), report: bufio.NewReader(report), startsWatched: make(chan struct{})}
+	_, _ = startedWrite.Close(), reportWrite.Close()
 	go func() {
 		defer close(p.startsWatched)
-		for lines := bufio.NewScanner(started.r); lines.Scan(); {
+		for lines := bufio.NewScanner(started); lines.Scan(); {
 			p.starts.Add(1)
 			p.early.Store(e.mustBeReady && !e.ready.Load())
 		}
@@ -293,16 +295,4 @@ func (p *running) result() result {
 	<-p.startsWatched
 	r.stderr, r.starts, r.early = p.Stderr(), p.starts.Load(), p.early.Load()
 	return r
-}
-
-type pipe struct{ r, w *os.File }
-
-func newPipe(t *testing.T) pipe {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
-	return pipe{r, w}
 }

@@ -55,11 +55,14 @@ func TestProcessFaults(t *testing.T) {
 		{name: "stdout closed", setUp: shell("exec 1>&-")},
 		{name: "stderr closed", setUp: shell("exec 2>&-")},
 		{name: "stdin, stdout and stderr closed", setUp: shell("exec 0<&- 1>&- 2>&-")},
-		{name: "stderr is a full pipe that nobody reads", setUp: stderr(func(t *testing.T) *os.File { return harness.FullPipe(t) })},
+		{name: "stderr is a full pipe that nobody reads", setUp: stderr(func(t *testing.T) *os.File {
+			_, w := harness.FullPipe(t)
+			return w
+		})},
 		{name: "stderr is a pipe whose reader is gone", setUp: stderr(func(t *testing.T) *os.File {
-			p := newPipe(t)
-			_ = p.r.Close()
-			return p.w
+			r, w := harness.Pipe(t)
+			_ = r.Close()
+			return w
 		})},
 		{name: "stderr is a terminal that hung up", setUp: stderr(func(t *testing.T) *os.File {
 			master, slave := harness.Terminal(t)
