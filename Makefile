@@ -4,9 +4,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # Release flags: static, no paths of this machine, no HTTP/2 (a readiness
 # endpoint never needs it, and it would cost 0.4 MB), no symbols.
 TAGS    := nethttpomithttp2
-LDFLAGS := -s -w -X main.version=$(VERSION:v%=%)
+LDFLAGS := -s -w -X github.com/envoy-wait/envoy-wait/internal/cli.version=$(VERSION:v%=%)
 BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS)
-MAX_SIZE := 8500000
+MAX_SIZE := 8400000
 
 # For the images. A docker client alone builds nothing: its engine must answer.
 ENGINE   ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
@@ -33,20 +33,20 @@ build: ## build the static binary, bin/envoy-wait, and print its size
 
 test: build ## run all tests but those that need containers
 	go vet ./...
-	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./e2e ./e2e/faults
+	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/faults
 
 e2e: build ## run the tests that need root: redirected networks, containers, Pods
 	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/netns ./e2e/pods
 
 proof: build ## every fault for a minute, 1,000 rounds of each race, 10,000 orphans, -race; writes docs/reliability.md
-	CGO_ENABLED=1 go test -race -count=1 $(TESTFLAGS) . ./probe ./exec
+	CGO_ENABLED=1 go test -race -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/...
 	go test -count=1 $(TESTFLAGS) -run TestOrphans ./e2e -orphans 10000
 	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/faults -rounds 1000 -wait 60s -table $(CURDIR)/docs/reliability.md
 
 # Without FUZZTIME=, each target for a minute.
 FUZZTIME ?= 60s
 fuzz: ## fuzz arguments, environment, URLs and answers
-	@for target in .:FuzzArguments .:FuzzEnvironment ./probe:FuzzURL ./probe:FuzzRequest ./probe:FuzzRedact ./probe:FuzzAnswer; do \
+	@for target in ./internal/cli:FuzzArguments ./internal/cli:FuzzEnvironment ./probe:FuzzURL ./probe:FuzzRequest ./probe:FuzzRedact ./probe:FuzzAnswer; do \
 	 go test $${target%:*} -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) || exit 1; \
 	done
 
@@ -56,7 +56,7 @@ demo: build ## see the main job: a sidecar that is ready after 3 seconds, envoy-
 lint: tools ## gofmt, go vet, golangci-lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
-	GOOS=darwin go vet . ./probe ./exec ./e2e/demo
+	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/demo
 	$(GOLANGCI_LINT) run
 
 tools:
@@ -77,7 +77,7 @@ image-distroless: image ## build envoy-wait:distroless, a base image
 	$(BUILD_IMAGE) -f Dockerfile.distroless -t envoy-wait:distroless .
 
 docs: ## write the man page, the shell completions and the README's usage block from the flags
-	go test -count=1 -run Docs . -update
+	go test -count=1 -run Docs ./internal/cli -update
 
 clean: ## remove what was built
 	rm -rf bin

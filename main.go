@@ -11,10 +11,9 @@
 //
 //	envoy-wait [flags] [--] [command [args...]]
 //
-// This file is the whole story, but for what a Job adds to it, in job.go. Flags and their
-// variables are in flags.go and values.go, what is said on the way in report.go, how a line gets
-// out in log.go. The package probe knows HTTP and time, the package exec knows how to become the
-// command.
+// This file is the story. The rooms know nothing of one another: internal/cli turns
+// words into settings, probe asks the sidecar, internal/report says what happens,
+// exec becomes the command.
 package main
 
 import (
@@ -23,136 +22,185 @@ import (
 	"io"
 	"log"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/exec"
-	_ "github.com/envoy-wait/envoy-wait/exec/early" // catches signals, and sets GOMAXPROCS, before all else
+	"github.com/envoy-wait/envoy-wait/internal/cli"
+	"github.com/envoy-wait/envoy-wait/internal/install"
+	"github.com/envoy-wait/envoy-wait/internal/report"
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
 // The exit statuses of envoy-wait itself, those of timeout(1) and env(1) in GNU
 // coreutils. Once the app runs, every status is the app's own.
 const (
-	exitNotReady  = 1   // --once alone: not ready
-	exitTimeout   = 124 // not ready in time, and no app started
+	exitNotReady  = 1   // --once, and not ready
+	exitTimeout   = 124 // timed out, and the command was not started
 	exitFailure   = 125 // usage, configuration, or envoy-wait itself failed
-	exitCannotRun = 126 // the command is there and cannot be run
-	exitNotFound  = 127 // there is no such command
-	exitSignal    = 128 // plus n, the number of the signal that ended the wait, or a Job's command
+	exitCannotRun = 126 // the command cannot be run
+	exitNotFound  = 127 // the command is not found
+	exitSignal    = 128 // plus n: signal n ended the wait, or a Job's command
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr)) }
+// patience is how long the first attempt may take before all signals are caught. A
+// sidecar that is ready answers sooner, and such a start does not pay for them.
+const patience = 3 * time.Millisecond
+
+func main() { os.Exit(run(os.Args, os.Environ(), os.Stdout, os.Stderr)) }
 
 // run returns an exit status unless it becomes the app.
 func run(args, env []string, stdout, stderr io.Writer) int {
-	// Before all else: a signal that is not caught yet is dropped by the kernel
-	// where this process is PID 1.
-	signals := exec.Catch()
-	// An attempt leaves about 3 kB of garbage: let it not come to the 4 MB that Go
-	// has nothing against.
-	debug.SetGCPercent(25)
-	// net/http reports some oddities of an endpoint to the standard logger: what
-	// matters of them is in our own lines.
-	log.SetOutput(io.Discard)
+	signals := exec.Catch()   // first of all: until then a signal to PID 1 is lost
+	runtime.GOMAXPROCS(1)     // or threads would look for work of one another at each waking
+	debug.SetGCPercent(25)    // an attempt leaves 3 kB of garbage: not up to 4 MB of it
+	log.SetOutput(io.Discard) // net/http's words about odd endpoints; what matters is in our lines
 
-	s, err := parse(args, env, stdout)
-	report := newReport(s, stderr)
-	switch {
-	case err != nil || s.answered:
-	case s.Install != nil:
-		err = install(*s.Install)
-	default:
-		report.begin(env)
-		err = waitAndBecome(s, env, signals, report)
-		defer quit(s, exitCode(err), report)
+	s, err := cli.Parse(args, env, stdout)
+	if err == nil && s.Answered {
+		return 0
 	}
-	return report.end(err, exitCode(err))
+	r := report.New(stderr, report.Options{
+		Format: s.LogFormat, Level: s.LogLevel, LiveLine: s.LiveLine, TerminationLog: s.Meant || os.Getpid() == 1,
+		URLs: s.Probe.URLs, Sidecars: s.Sidecars, Timeout: s.Probe.Timeout, Once: s.Probe.Once, Disabled: s.Disabled,
+		Command: s.Name(),
+	})
+	s.Quit.Retry = func() bool { return !s.Disabled && !signals.Stopped() }
+	if err == nil && s.Install != "" {
+		err = install.To(s.Install)
+	} else if err == nil {
+		err = waitAndBecome(s, env, signals, r)
+	}
+
+	status := exitCode(err)
+	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended { // else the command spoke for itself
+		r.Failed(err, status)
+	}
+	if s.IsJob() {
+		quit(s, status, r)
+	}
+	return status
 }
 
 // waitAndBecome returns nil only where there is no command to become, or a Job's
 // has ended well.
-func waitAndBecome(s *settings, env []string, signals *exec.Signals, report *report) error {
+func waitAndBecome(s *cli.Settings, env []string, signals *exec.Signals, r *report.Reporter) error {
+	for _, warning := range s.Warnings {
+		r.Warn(warning)
+	}
 	// A command that is missing must be reported now, not after the timeout.
-	if s.hasCommand() {
-		if _, err := exec.LookPath(s.Command[0], env); err != nil {
-			return err
-		}
+	if _, err := lookUp(s, env); err != nil {
+		return err
 	}
 
-	err := wait(s, signals, report)
-	var timeout *probe.TimeoutError
-	startAnyway := errors.As(err, &timeout) && s.hasCommand() && s.OnTimeout == onTimeoutStart
+	err := wait(s, signals, r)
+	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
+	if timedOut && timeout.Absent {
+		s.Quit.Retry = func() bool { return false } // there is no sidecar
+	}
+	startAnyway := timedOut && s.StartAnyway && s.HasCommand()
 	if err != nil && !startAnyway {
 		return err
 	}
 
 	// Looked up once more: the file may have been replaced or removed meanwhile.
-	path := ""
-	if s.hasCommand() {
-		if path, err = exec.LookPath(s.Command[0], env); err != nil {
-			return err
-		}
+	path, err := lookUp(s, env)
+	if err != nil {
+		return err
 	}
-	report.outcome(timeout)
-	if !s.hasCommand() {
+	if startAnyway {
+		r.StartingAnyway(timeout)
+	} else {
+		r.Ready()
+	}
+	switch {
+	case !s.HasCommand():
 		return nil
-	}
-	report.flush()
-	if s.isJob() {
+	case s.IsJob():
 		return exec.Supervise(path, s.Command, env, signals)
+	default:
+		return exec.Become(path, s.Command, env, signals)
 	}
-	return exec.Become(path, s.Command, env, signals)
+}
+
+func lookUp(s *cli.Settings, env []string) (path string, err error) {
+	if !s.HasCommand() {
+		return "", nil
+	}
+	return exec.LookPath(s.Name(), env)
 }
 
 // wait returns nil when every endpoint is ready, an *exec.SignalError when a
-// signal came first, or what probe.Wait returns.
-func wait(s *settings, signals *exec.Signals, report *report) error {
+// signal came first, or what probe.Wait returns. Nothing is reported after it.
+func wait(s *cli.Settings, signals *exec.Signals, r *report.Reporter) error {
 	if s.Disabled {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	s.Probe.OnAttempt = func(a probe.Attempt) {
+		if a.Outcome != probe.Ready {
+			signals.CatchAll()
+		}
+		r.Attempt(a)
+	}
 	done := make(chan error, 1)
-	go func() { done <- probe.Wait(ctx, s.probeConfig(report.attempt)) }()
+	go func() { done <- probe.Wait(ctx, s.Probe) }()
 
-	arrivals := signals.Arrivals()
-	heartbeat := time.NewTicker(heartbeatInterval)
+	late := time.After(patience)
+	heartbeat := time.NewTicker(report.HeartbeatInterval)
 	defer heartbeat.Stop()
 	for {
 		select {
 		case err := <-done:
 			return err
-		case <-arrivals:
-			if err := signals.Next(); err != nil {
-				return err
-			}
+		case sig := <-signals.Caught():
+			cancel()
+			<-done
+			return signals.End(sig)
+		case <-late:
+			signals.CatchAll()
+			r.Debug("all signals are caught; timeout %v, interval %v", s.Probe.Timeout, s.Probe.Interval)
 		case <-heartbeat.C:
-			report.heartbeat()
+			r.Heartbeat()
 		}
 	}
 }
 
+// quit tells the sidecars to quit. It never changes the exit status.
+//
+// One attempt is enough where there is no sidecar to wait for, and after a signal:
+// whoever deletes a Pod stops the sidecar too, and the grace period is the app's.
+func quit(s *cli.Settings, status int, r *report.Reporter) {
+	if s.QuitOnSuccess && status != 0 {
+		r.NotQuit(status)
+		return
+	}
+	s.Quit.OnResult = r.Quit
+	_ = probe.Quit(context.Background(), s.Quit) // r.Quit has said what failed
+}
+
 // exitCode is the one place where an error becomes a status.
 func exitCode(err error) int {
-	var signal *exec.SignalError
-	var command *exec.Error
-	var timeout *probe.TimeoutError
-	var ended *exec.ExitError
+	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
+		return ended.Status
+	}
+	if signal, ok := errors.AsType[*exec.SignalError](err); ok {
+		return exitSignal + int(signal.Signal)
+	}
+	command, isCommand := errors.AsType[*exec.Error](err)
+	timeout, isTimeout := errors.AsType[*probe.TimeoutError](err)
 	switch {
 	case err == nil:
 		return 0
-	case errors.As(err, &ended):
-		return ended.Status
-	case errors.As(err, &signal):
-		return exitSignal + int(signal.Signal)
-	case errors.As(err, &command) && command.NotFound:
+	case isCommand && command.NotFound:
 		return exitNotFound
-	case errors.As(err, &command):
+	case isCommand:
 		return exitCannotRun
-	case errors.As(err, &timeout) && timeout.Once:
+	case isTimeout && timeout.Once:
 		return exitNotReady
-	case errors.As(err, &timeout):
+	case isTimeout:
 		return exitTimeout
 	default:
 		return exitFailure

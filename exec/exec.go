@@ -2,18 +2,23 @@
 // execve(2), so that PID, parent, descriptors, signals, exit status and terminal
 // are the command's own by construction.
 //
-// [LookPath] finds the command as execvp(3) would, [Become] runs it and returns
+// [LookPath] finds the command as execvp(3) would. [Become] runs it and returns
 // only if that failed, always with an [*Error] or a [*SignalError]. [Signals]
-// catches the signals that end a wait, and hands over without losing one.
-// [Supervise] stays as the command's parent instead, for those who have something
-// to do after its end: what the command sees is the same but for PID and parent.
+// catches the signals that end a wait. [Supervise] stays as the command's parent
+// instead, for those who have something to do after its end: what the command sees
+// is the same but for PID, parent and process group.
 //
-// What the command sees that differs from a direct start is what the Go runtime
-// does before main: it resets inherited SIG_IGN of signals other than HUP, INT and
-// those of job control, unblocks CHLD and the signals that end a Go program
-// (initsig and blockableSig in the runtime's signal_unix.go), and opens /dev/null on
-// a descriptor 0 to 2 that is closed. The soft RLIMIT_NOFILE, which it raises too,
-// is put back by syscall.Exec.
+// Signals are caught by os/signal alone. As PID 1 the Go runtime ends a process
+// with 2 instead of 128+n in two moments: before Catch, and between the hand-over
+// and execve. A signal other than TERM, INT and HUP may be dropped there, and until
+// CatchAll. A direct start has longer windows: the kernel drops each signal that an
+// app has no handler for yet.
+//
+// The Go runtime changes some of what the command sees, before main: it resets
+// inherited SIG_IGN of signals other than HUP, INT and those of job control, unblocks
+// CHLD and the signals that end a Go program (initsig and blockableSig in the
+// runtime's signal_unix.go), and opens /dev/null on a descriptor 0 to 2 that is
+// closed. The soft RLIMIT_NOFILE, which it raises too, is put back by syscall.Exec.
 package exec
 
 import (
@@ -56,7 +61,7 @@ type ExitError struct {
 
 func (e *ExitError) Error() string {
 	if e.Signal != 0 {
-		return "command ended by " + SignalName(e.Signal)
+		return "command ended by " + (&SignalError{e.Signal}).Error()
 	}
 	return fmt.Sprintf("command ended with exit status %d", e.Status)
 }
@@ -144,11 +149,9 @@ func Become(path string, argv, env []string, signals *Signals) error {
 	if err := signals.handOver(); err != nil {
 		return err
 	}
-	// The point of no return. Nothing may stand between these two statements:
-	// it would lengthen the moment in which a signal ends the process without a
-	// word.
-	err := syscall.Exec(path, argv, env)
-	return runError(path, err)
+	// The point of no return. Nothing stands between hand-over and execve: it would
+	// lengthen the moment in which a signal ends the process without a word.
+	return runError(path, syscall.Exec(path, argv, env))
 }
 
 // runError tells what execve(2) means by its errno.

@@ -1,27 +1,29 @@
 package exec
 
 import (
+	"os"
 	"syscall"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
 )
 
-// sigrtmin3 is SIGRTMIN+3, systemd's STOPSIGNAL. glibc and musl keep the
-// kernel's first real-time signals, 32 and up, for themselves (signal(7)).
+// sigrtmin3 is SIGRTMIN+3. The C libraries keep the kernel's first real-time
+// signals, 32 to 34, for themselves (signal(7)).
 const sigrtmin3 = syscall.Signal(34 + 3)
 
-// endSignals are those that an image may name as its STOPSIGNAL, or a person
-// sends to stop a program.
-func endSignals() []syscall.Signal {
-	return []syscall.Signal{
-		syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
-		syscall.SIGUSR1, syscall.SIGUSR2, sigrtmin3, syscall.SIGWINCH,
+// otherSignals are those of CatchAll. STKFLT is missing: os/signal does not have
+// it, and the kernel never sends it.
+func otherSignals() []syscall.Signal {
+	signals := []syscall.Signal{
+		syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM,
+		syscall.SIGXCPU, syscall.SIGIO, syscall.SIGPWR, syscall.SIGABRT, sigrtmin3,
 	}
+	if !hasTerminal() {
+		signals = append(signals, syscall.SIGWINCH)
+	}
+	return signals
 }
-
-// terminalSignals are those of endSignals that a terminal sends for other reasons.
-func terminalSignals() []syscall.Signal { return []syscall.Signal{syscall.SIGWINCH} }
 
 func hasTerminal() bool {
 	for fd := range uintptr(3) {
@@ -29,9 +31,12 @@ func hasTerminal() bool {
 			return true
 		}
 	}
-	controlling := openTerminal()
-	defer controlling.close()
-	return controlling >= 0
+	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return false
+	}
+	_ = tty.Close()
+	return true
 }
 
 func signalName(sig syscall.Signal) string {

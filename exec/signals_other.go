@@ -8,16 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Other systems are for development: no PID 1, no STOPSIGNAL of an image.
-func endSignals() []syscall.Signal {
+// otherSignals are those of CatchAll. Other systems are for development: they have
+// no STOPSIGNAL of an image.
+func otherSignals() []syscall.Signal {
 	return []syscall.Signal{
-		syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT,
-		syscall.SIGUSR1, syscall.SIGUSR2,
+		syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGXCPU, syscall.SIGABRT,
 	}
 }
-
-func terminalSignals() []syscall.Signal { return nil }
-
-func hasTerminal() bool { return false }
 
 func signalName(sig syscall.Signal) string { return unix.SignalName(sig) }

@@ -17,10 +17,10 @@ type dialer struct {
 	fallback time.Duration
 }
 
-func (d dialer) dial(ctx context.Context, address string) (net.Conn, error) {
+func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil || !isLocalhost(host) {
-		return d.DialContext(ctx, "tcp", address)
+		return d.DialContext(ctx, network, address)
 	}
 	first, cancel := context.WithTimeout(ctx, d.fallback)
 	defer cancel()

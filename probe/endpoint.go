@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// maxHeaderBytes bounds the headers of an answer, 1xx answers included.
+const maxHeaderBytes = 16 << 10
+
 var (
 	errEmpty      = errors.New("the file is empty")
 	errNotRegular = errors.New("not a regular file")
@@ -18,58 +21,78 @@ var (
 // isHTTP reports whether there is a status to judge.
 func (e endpoint) isHTTP() bool { return e.scheme != "tcp" && e.scheme != "file" }
 
-// transport returns what makes an attempt at e. It is a RoundTripper whatever
-// the scheme, so that one retry loop serves all: what has no status of its own
-// is 200 where it is ready.
-func (e endpoint) transport(timeout time.Duration) http.RoundTripper {
-	dialer := dialer{net.Dialer{KeepAlive: -1}, timeout / 2}
-	dial := func(ctx context.Context) (net.Conn, error) { return dialer.dial(ctx, e.address) }
+// transport returns what makes an attempt at e. It is a RoundTripper whatever the
+// scheme, so that one retry loop serves all. One that has no status answers 200
+// where the endpoint is ready.
+func (e endpoint) transport(requestTimeout time.Duration) http.RoundTripper {
+	d := dialer{net.Dialer{KeepAlive: -1}, requestTimeout / 2}
 	switch e.scheme {
-	case "unix":
-		return newAttemptTransport(func(ctx context.Context) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", e.address)
-		}, timeout)
 	case "tcp":
-		return check{timeout, func(ctx context.Context) error {
-			conn, err := dial(ctx)
-			if err != nil {
-				return err
-			}
-			return conn.Close()
-		}}
+		return connects(func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, "tcp", e.address) })
 	case "file":
-		return check{timeout, func(context.Context) error { return checkFile(e.address) }}
+		return &file{check: func() error { return checkFile(e.address) }}
+	case "unix":
+		return overHTTP(func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return d.DialContext(ctx, "unix", e.address)
+		})
 	default:
-		return newAttemptTransport(dial, timeout)
+		return overHTTP(d.dial)
 	}
 }
 
-// check is an attempt without HTTP.
-type check struct {
-	timeout time.Duration
-	run     func(context.Context) error
+func overHTTP(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
+	http1 := new(http.Protocols)
+	http1.SetHTTP1(true)
+	return &http.Transport{
+		Proxy:                  nil, // a sidecar is never behind one
+		DialContext:            dial,
+		Protocols:              http1,
+		MaxIdleConns:           1,
+		DisableCompression:     true, // or a body would be inflated
+		MaxResponseHeaderBytes: maxHeaderBytes,
+	}
 }
 
-// RoundTrip runs the check, and leaves it where it does not return in time: a
-// file may be on a server that hangs.
-func (c check) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(req.Context(), c.timeout, errNoAnswer)
-	defer cancel()
-	result := make(chan error, 1)
-	go func() { result <- c.run(ctx) }()
+// connects is ready where a connection is accepted.
+type connects func(context.Context) (net.Conn, error)
+
+func (dial connects) RoundTrip(req *http.Request) (*http.Response, error) {
+	conn, err := dial(req.Context())
+	if err == nil {
+		err = conn.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer(req), nil
+}
+
+// file is ready where there is a file with something in it. The kernel may never
+// return from a look at a file system that hangs, and each look keeps a thread: so
+// the next attempt waits for the look that is under way.
+type file struct {
+	check func() error
+	look  chan error // the look under way, or nil
+}
+
+func (f *file) RoundTrip(req *http.Request) (*http.Response, error) {
+	if f.look == nil {
+		look := make(chan error, 1)
+		go func() { look <- f.check() }()
+		f.look = look
+	}
 	select {
-	case err := <-result:
+	case err := <-f.look:
+		f.look = nil
 		if err != nil {
 			return nil, err
 		}
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return answer(req), nil
+	case <-req.Context().Done():
+		return nil, context.Cause(req.Context())
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 }
 
-// checkFile returns nil if path is a file with something in it. One that is
-// missing or empty counts as refused: nothing is there yet.
 func checkFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
@@ -84,7 +107,8 @@ func checkFile(path string) error {
 	}
 }
 
-// nothingThere returns the cause if err says that nothing is there to ask.
+// nothingThere returns the cause if err says that nothing is there to ask. A file
+// that is missing or empty counts as refused.
 func nothingThere(err error) error {
 	for _, cause := range []error{syscall.ECONNREFUSED, syscall.ENOENT, errEmpty} {
 		if errors.Is(err, cause) {

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"context"
 	"io"
 	"net"
 	"net/http"
@@ -9,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -79,11 +79,25 @@ func TestFile(t *testing.T) {
 	expect("a directory", Failed, "not a regular file")
 }
 
-// A check that does not return is given up.
-func TestCheckThatHangs(t *testing.T) {
-	hangs := check{time.Millisecond, func(context.Context) error { select {} }}
-	got := attempt(t, 1, Config{transport: func(endpoint) http.RoundTripper { return hangs }})
-	if got.Outcome != NoAnswer {
-		t.Errorf("%+v", got)
-	}
+// While a look at a file hangs in the kernel no other is begun. The file is found
+// by the next attempt after that look returns.
+func TestFileSystemThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks, attempts := 0, 0
+		hangs := &file{check: func() error {
+			looks++
+			time.Sleep(time.Minute)
+			return nil
+		}}
+		start := time.Now()
+		cfg := Config{Timeout: NoTimeout, URLs: []string{"file:///x"}, OnAttempt: func(a Attempt) {
+			if attempts++; a.Outcome != NoAnswer && a.Outcome != Ready {
+				t.Errorf("%+v", a)
+			}
+		}}
+		err := wait(t.Context(), cfg, func(endpoint, time.Duration) http.RoundTripper { return hangs })
+		if err != nil || looks != 1 || attempts < 10 || time.Since(start) > time.Minute+DefaultInterval {
+			t.Errorf("%v after %v: %d looks in %d attempts", err, time.Since(start), looks, attempts)
+		}
+	})
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"syscall"
 )
@@ -32,26 +31,25 @@ const (
 	Failed
 )
 
-// errNoAnswer is the cause of every NoAnswer, wherever the time went.
-var errNoAnswer = errors.New("no answer in time")
+var (
+	// errNoAnswer is the cause of every NoAnswer, wherever the time went.
+	errNoAnswer = errors.New("no answer in time")
+	// errClosed is the cause where the other side ended the connection (EOF).
+	errClosed = errors.New("connection closed without a complete answer")
+)
 
-// classify sorts the outcome of one attempt. Its error is the cause alone,
-// without URL, addresses and ephemeral port, so that equal causes read alike.
-func classify(resp *http.Response, err error, accepts func(status int) bool) (Outcome, error) {
-	if err == nil {
-		if accepts(resp.StatusCode) {
-			return Ready, nil
-		}
-		return Unready, nil
-	}
+// classify sorts the error of one attempt. Its error is the cause alone, without
+// URL, addresses and ephemeral port, so that equal causes read alike.
+func classify(err error) (Outcome, error) {
 	if cause := nothingThere(err); cause != nil {
 		return Refused, cause
 	}
-
 	var errno syscall.Errno
 	var timeout net.Error
 	var dns *net.DNSError
 	switch {
+	case errors.Is(err, errTold):
+		return Ready, nil
 	case errors.As(err, &dns):
 		return Failed, errors.New("looking up the host: " + dns.Err)
 	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded),
@@ -60,17 +58,12 @@ func classify(resp *http.Response, err error, accepts func(status int) bool) (Ou
 	case errors.As(err, &errno):
 		return Failed, errno
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return Failed, errors.New("connection closed without a complete answer")
-	}
-
-	var client *url.Error
-	if errors.As(err, &client) {
-		err = client.Err
-	}
-	if isNotHTTP(err) {
+		return Failed, errClosed
+	case isNotHTTP(err):
 		return NotHTTP, brief(err)
+	default:
+		return Failed, brief(err)
 	}
-	return Failed, brief(err)
 }
 
 // brief keeps what the other side sent, and net/http quotes, from filling a log.

@@ -24,12 +24,13 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -48,6 +49,8 @@ const (
 
 	// NoTimeout as Config.Timeout leaves the deadline to the context alone.
 	NoTimeout time.Duration = -1
+
+	defaultUserAgent = "envoy-wait"
 )
 
 // Config says what to wait for and how long. The zero value waits up to a
@@ -95,12 +98,6 @@ type Config struct {
 	// that poll but never from two at once. It delays the next attempt for as
 	// long as it runs. It is not called once Wait has returned.
 	OnAttempt func(Attempt)
-
-	// transport makes the attempts at an endpoint; tests have others.
-	transport func(endpoint) http.RoundTripper
-	// method and retry are Quit's to change.
-	method string
-	retry  func(Outcome) bool
 }
 
 // Attempt is what one attempt at one URL found.
@@ -111,18 +108,21 @@ type Attempt struct {
 	Number int
 	// Elapsed is the time since the wait began.
 	Elapsed time.Duration
-	// Outcome says how the attempt ended.
+	// Outcome says how the attempt ended. It is 0 before the first that says
+	// something.
 	Outcome Outcome
-	// Status is the HTTP status where Outcome is Ready or Unready, else 0. It is
-	// 0 too for what has none, tcp and file.
+	// Reached is true if this attempt or an earlier one at this URL was not Refused.
+	Reached bool
+	// Status is the HTTP status, from 100 to 599, where Outcome is Ready or Unready,
+	// else 0. It is 0 too for what has none, tcp and file.
 	Status int
 	// Err is the cause where there is no HTTP status, else nil.
 	Err error
 }
 
 // Cause is the outcome in a few words, such as "connection refused" or
-// "status 503". Ports of our own, which change with every attempt, are not part
-// of it.
+// "status 503". The source port, which changes with every attempt, is not part of
+// it.
 func (a Attempt) Cause() string {
 	switch {
 	case a.Err != nil:
@@ -131,8 +131,10 @@ func (a Attempt) Cause() string {
 		return fmt.Sprintf("status %d", a.Status)
 	case a.Outcome == Ready:
 		return "ready"
-	default:
+	case a.Number == 0:
 		return "no attempt yet"
+	default:
+		return "no attempt was completed"
 	}
 }
 
@@ -183,6 +185,11 @@ var errAbsent = errors.New("refused all along")
 // All its goroutines have ended by then, but for one that looks for a file on a
 // file system that hangs.
 func Wait(ctx context.Context, cfg Config) error {
+	return wait(ctx, cfg, endpoint.transport)
+}
+
+// wait is Wait with transports that tests can choose.
+func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duration) http.RoundTripper) error {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return err
@@ -196,23 +203,34 @@ func Wait(ctx context.Context, cfg Config) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 
-	shared := &shared{absent: func() { cancel(errAbsent) }}
-	shared.unseen.Store(int32(len(cfg.URLs)))
-	targets := make([]*target, len(cfg.URLs))
-	for i, url := range cfg.URLs {
-		t, err := newTarget(ctx, url, start, cfg, shared)
-		if err != nil {
-			return fmt.Errorf("probe: Config.URLs: %q: %w", Redact(url), err)
-		}
-		targets[i] = t
+	var targets []*target
+	p := policy{
+		method: http.MethodGet, userAgent: cfg.UserAgent, accepts: cfg.Accepts,
+		again:          func(a Attempt) bool { return a.Outcome != Ready && !cfg.Once },
+		requestTimeout: cfg.RequestTimeout, interval: cfg.Interval,
+		report: func(a Attempt) {
+			cfg.OnAttempt(a)
+			if cfg.AbsentAfter > 0 && allAbsent(targets, cfg.AbsentAfter) {
+				cancel(errAbsent)
+			}
+		},
 	}
-	var polls sync.WaitGroup
-	for _, t := range targets {
-		polls.Go(t.poll)
+	targets, err := newTargets(cfg.URLs, start, p, transport)
+	if err != nil {
+		return fmt.Errorf("probe: Config.URLs: %w", err)
 	}
-	polls.Wait()
+	pollAll(ctx, targets, func(Attempt) {})
+	return cfg.result(ctx, targets, time.Since(start))
+}
 
-	timeout := &TimeoutError{Elapsed: time.Since(start), Once: cfg.Once}
+// allAbsent reports whether every target was refused at each attempt, for so long.
+func allAbsent(targets []*target, after time.Duration) bool {
+	return !slices.ContainsFunc(targets, func(t *target) bool { return t.last.Reached || t.last.Elapsed < after })
+}
+
+// result says how a wait ended in which no target is polled any more.
+func (c Config) result(ctx context.Context, targets []*target, elapsed time.Duration) error {
+	timeout := &TimeoutError{Elapsed: elapsed, Once: c.Once}
 	for _, t := range targets {
 		timeout.Attempts += t.last.Number
 		if t.last.Outcome != Ready {
@@ -228,7 +246,7 @@ func Wait(ctx context.Context, cfg Config) error {
 		return timeout
 	case ctx.Err() != nil:
 		return cause
-	case cfg.Once:
+	case c.Once:
 		return timeout
 	default:
 		// No path leads here, and none must ever lead from here to "ready".
@@ -240,32 +258,15 @@ func (c Config) withDefaults() Config {
 	if len(c.URLs) == 0 {
 		c.URLs = []string{DefaultURL}
 	}
-	if c.Timeout == 0 {
-		c.Timeout = DefaultTimeout
-	}
-	if c.RequestTimeout == 0 {
-		c.RequestTimeout = DefaultRequestTimeout
-	}
-	if c.Interval == 0 {
-		c.Interval = DefaultInterval
-	}
-	if c.UserAgent == "" {
-		c.UserAgent = "envoy-wait"
-	}
+	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
+	c.Interval = cmp.Or(c.Interval, DefaultInterval)
+	c.UserAgent = cmp.Or(c.UserAgent, defaultUserAgent)
 	if c.Accepts == nil {
-		c.Accepts = only200
+		c.Accepts = func(status int) bool { return status == http.StatusOK }
 	}
 	if c.OnAttempt == nil {
 		c.OnAttempt = func(Attempt) {}
-	}
-	if c.method == "" {
-		c.method = http.MethodGet
-	}
-	if c.retry == nil {
-		c.retry = func(o Outcome) bool { return o != Ready && !c.Once }
-	}
-	if c.transport == nil {
-		c.transport = func(e endpoint) http.RoundTripper { return e.transport(c.RequestTimeout) }
 	}
 	return c
 }

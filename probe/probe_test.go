@@ -22,7 +22,7 @@ type script func(elapsed time.Duration, req *http.Request) (status int, err erro
 
 func (s script) wait(ctx context.Context, cfg Config) error {
 	start := time.Now()
-	cfg.transport = func(endpoint) http.RoundTripper {
+	return wait(ctx, cfg, func(endpoint, time.Duration) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if req.Context().Err() != nil {
 				return nil, req.Context().Err()
@@ -33,8 +33,7 @@ func (s script) wait(ctx context.Context, cfg Config) error {
 			}
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 		})
-	}
-	return Wait(ctx, cfg)
+	})
 }
 
 type roundTripFunc func(*http.Request) (*http.Response, error)
@@ -73,7 +72,7 @@ func TestCadence(t *testing.T) {
 		{"503, interval below the floor", unready, 50 * time.Millisecond, time.Second, 20},
 		{"refused, interval above the cap", refused, time.Hour, 10 * time.Minute, 2563},
 		{"503, interval without effect", unready, time.Hour, 10 * time.Minute, 137},
-		{"hang", hang, DefaultInterval, 10 * time.Minute, 1},
+		{"hang", hang, DefaultInterval, 10 * time.Minute, 110}, // of 5 s each
 	} {
 		t.Run(test.name+" for "+test.timeout.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -193,7 +192,7 @@ func TestEverythingIsRetried(t *testing.T) {
 func TestRetryAfterIsNotObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := Wait(t.Context(), Config{transport: func(endpoint) http.RoundTripper {
+		err := wait(t.Context(), Config{}, func(endpoint, time.Duration) http.RoundTripper {
 			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 				resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
 				if time.Since(start) >= 2*time.Second {
@@ -201,7 +200,7 @@ func TestRetryAfterIsNotObeyed(t *testing.T) {
 				}
 				return resp, nil
 			})
-		}})
+		})
 		if err != nil || time.Since(start) > 3*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}

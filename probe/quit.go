@@ -1,12 +1,12 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -22,112 +22,101 @@ type QuitConfig struct {
 	// Timeout bounds all of it together. Zero means DefaultQuitTimeout.
 	Timeout time.Duration
 
+	// Retry, if set, is asked after an attempt that told nobody: false ends the
+	// attempts at that URL. It is called from several goroutines. Nil means true.
+	Retry func() bool
+
 	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
 	UserAgent string
 
 	// OnResult, if set, is called once for each URL, as soon as its result is
 	// known, with the last attempt: never twice at once. Its Outcome is Ready
-	// where the sidecar was told: with a status of 2xx, or with 0 where it was
-	// gone before it answered.
+	// where the sidecar was told: with a status of 2xx, or with 0 where the
+	// connection ended before an answer.
 	OnResult func(Attempt)
 }
 
 // ValidateQuitURL is ValidateURL for QuitConfig.URLs.
 func ValidateQuitURL(raw string) error {
+	const schemes = "the scheme must be http, https or unix"
 	e, err := parseURL(raw)
-	if err == nil && !e.isHTTP() {
-		err = errors.New("the scheme must be http, https or unix")
+	if errors.Is(err, errScheme) || err == nil && !e.isHTTP() {
+		return errors.New(schemes)
 	}
 	return err
 }
 
-// Quit tells sidecars to end: it sends a POST without a body to every URL, side
+// Quit tells sidecars to quit: it sends a POST without a body to every URL, side
 // by side, and returns nil if each was told, else an error that names each that
-// was not. Whether a sidecar does end is not awaited.
+// was not. Whether a sidecar does quit is not awaited.
 //
-// Told is one that answers 2xx, and one whose connection ends in any other way
-// once the request was sent: an agent may exit before its answer is out. What
-// fails before the request was sent, such as a refused connection, is tried again
-// until the deadline, paced as in Wait: a sidecar that is only now starting must
-// not be missed. Every other status is final, and so is an answer that is not
-// HTTP. Redirects are not followed.
+// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after
+// the request was sent: an agent may exit before its answer is out. A connection
+// that is refused, is reset, or fails before the request was sent is tried again
+// within Timeout, paced as in Wait: the sidecar may only be starting. Every other
+// status is final, and so is an answer that is not HTTP. Redirects are not
+// followed.
 func Quit(ctx context.Context, cfg QuitConfig) error {
-	if cfg.Timeout == 0 {
-		cfg.Timeout = DefaultQuitTimeout
-	}
+	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultQuitTimeout)
 	if cfg.Timeout < 0 {
 		return fmt.Errorf("probe: QuitConfig.Timeout: %v: must not be negative", cfg.Timeout)
 	}
 	if cfg.OnResult == nil {
 		cfg.OnResult = func(Attempt) {}
 	}
+	if cfg.Retry == nil {
+		cfg.Retry = func() bool { return true }
+	}
+	for _, url := range cfg.URLs {
+		if err := ValidateQuitURL(url); err != nil {
+			return fmt.Errorf("probe: QuitConfig.URLs: %q: %w", Redact(url), err)
+		}
+	}
 	start := time.Now()
 	ctx, cancel := context.WithDeadline(ctx, start.Add(cfg.Timeout))
 	defer cancel()
 
-	attempts := Config{
-		method:         http.MethodPost,
-		RequestTimeout: cfg.Timeout,
-		UserAgent:      cfg.UserAgent,
-		Accepts:        func(status int) bool { return status == gone || status/100 == 2 },
-		retry:          func(o Outcome) bool { return o == Refused || o == Failed },
-		transport:      func(e endpoint) http.RoundTripper { return quitTransport{e.transport(cfg.Timeout)} },
-	}.withDefaults()
-	targets := make([]*target, len(cfg.URLs))
-	for i, url := range cfg.URLs {
-		err := ValidateQuitURL(url)
-		if err == nil {
-			targets[i], err = newTarget(ctx, url, start, attempts, &shared{})
-		}
-		if err != nil {
-			return fmt.Errorf("probe: QuitConfig.URLs: %q: %w", Redact(url), err)
-		}
+	again := func(a Attempt) bool { return (a.Outcome == Refused || a.Outcome == Failed) && cfg.Retry() }
+	targets, err := newTargets(cfg.URLs, start, policy{
+		method: http.MethodPost, userAgent: cmp.Or(cfg.UserAgent, defaultUserAgent),
+		accepts: func(status int) bool { return status/100 == 2 },
+		again:   again, requestTimeout: cfg.Timeout, interval: DefaultInterval,
+		report: func(Attempt) {},
+	}, func(e endpoint, requestTimeout time.Duration) http.RoundTripper {
+		return quitTransport{e.transport(requestTimeout)}
+	})
+	if err != nil {
+		return fmt.Errorf("probe: QuitConfig.URLs: %w", err)
 	}
-
-	var reporting sync.Mutex
-	var polls sync.WaitGroup
-	for _, t := range targets {
-		polls.Go(func() {
-			t.poll()
-			reporting.Lock()
-			defer reporting.Unlock()
-			cfg.OnResult(t.last)
-		})
-	}
-	polls.Wait()
+	pollAll(ctx, targets, cfg.OnResult)
 
 	var errs []error
 	for _, t := range targets {
 		if t.last.Outcome != Ready {
-			errs = append(errs, fmt.Errorf("telling %s to quit: %s", Redact(t.url), t.last.Cause()))
+			errs = append(errs, fmt.Errorf("telling %s to quit: %s", Redact(t.last.URL), t.last.Cause()))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// gone is the status of a sidecar that was gone before it answered.
-const gone = 0
+// errTold is what became of a request after which the connection ended.
+var errTold = errors.New("connection closed after the request")
 
-// quitTransport takes a connection that ends once the request was sent for an
-// answer.
+// quitTransport takes the end of a connection for an answer, once the request was
+// sent.
 type quitTransport struct{ http.RoundTripper }
 
 func (t quitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var sent atomic.Bool // set by another goroutine
 	trace := &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) }}
 	resp, err := t.RoundTripper.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-	if err == nil || !sent.Load() {
-		return resp, err
+	if err != nil && sent.Load() {
+		if _, cause := classify(err); errors.Is(cause, errClosed) {
+			return nil, errTold
+		}
 	}
-	if outcome, _ := classify(nil, err, nil); outcome != Failed || req.Context().Err() != nil {
-		return nil, err
-	}
-	return &http.Response{StatusCode: gone, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
+	return resp, err
 }
 
-// CloseIdleConnections lets http.Client reach the transport's.
-func (t quitTransport) CloseIdleConnections() {
-	if c, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
-}
+// CloseIdleConnections passes it on: the embedded interface does not have it.
+func (t quitTransport) CloseIdleConnections() { closeIdle(t.RoundTripper) }

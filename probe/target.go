@@ -3,155 +3,215 @@ package probe
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"math"
 	"net/http"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
 
-// telling is how long an attempt that the deadline cuts off must have lasted to
-// count as a hang. A sound endpoint on loopback answers in milliseconds; a
-// shorter attempt says nothing, so the cause found before it stays the last.
-const telling = time.Second
+const (
+	// telling is how long an attempt that the deadline cuts off must have lasted to
+	// count as a hang. A sound endpoint on loopback answers in milliseconds. A
+	// shorter attempt says nothing, so the cause found before it stays the last.
+	telling = time.Second
+
+	// frozen is how late an attempt may end after its deadline. A later end means
+	// that the process was stopped meanwhile (SIGSTOP, a cgroup freezer, a suspended
+	// machine): the attempt says nothing about the endpoint.
+	frozen = 250 * time.Millisecond
+
+	// drainLimit and drainTimeout bound what is read of a body. The only use of a
+	// body is that its end lets the connection be kept.
+	drainLimit   = 4 << 10
+	drainTimeout = 100 * time.Millisecond
+)
+
+// policy says how to ask, and what to make of the answers. Wait and Quit differ in
+// nothing else.
+type policy struct {
+	method         string
+	userAgent      string
+	accepts        func(status int) bool
+	again          func(Attempt) bool // whether to ask once more
+	requestTimeout time.Duration
+	interval       time.Duration
+	report         func(Attempt) // called after each attempt, never twice at once
+}
 
 // target is one endpoint and what is known of it.
 type target struct {
-	url       string
+	policy
 	endpoint  endpoint
-	request   *retryablehttp.Request
+	transport http.RoundTripper // makes the attempts
 	start     time.Time
-	cfg       Config
-	transport http.RoundTripper
-	shared    *shared
+	mu        *sync.Mutex // guards last in all targets, and report
 
 	number int       // of the attempt under way, or the last one
-	began  time.Time // when it began
-	ended  time.Time // when its outcome was known
-	last   Attempt
-
-	reached bool // one of its attempts was not refused
-	absent  bool // all were, for Config.AbsentAfter
+	ended  time.Time // when the last attempt ended
+	last   Attempt   // the last one that says something
 }
 
-// shared is what all targets of one wait have in common.
-type shared struct {
-	reporting sync.Mutex   // OnAttempt is never called twice at once
-	unseen    atomic.Int32 // targets that are not known to be absent
-	absent    func()       // called when there is none of them left
-}
-
-func newTarget(ctx context.Context, url string, start time.Time, cfg Config, shared *shared) (*target, error) {
-	endpoint, err := parseURL(url)
-	if err != nil {
-		return nil, err
+func newTargets(urls []string, start time.Time, p policy, transport func(endpoint, time.Duration) http.RoundTripper) ([]*target, error) {
+	mu := &sync.Mutex{}
+	targets := make([]*target, len(urls))
+	for i, url := range urls {
+		e, err := parseURL(url)
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", Redact(url), err)
+		}
+		targets[i] = &target{
+			policy: p, endpoint: e, transport: transport(e, p.requestTimeout), start: start, mu: mu, last: Attempt{URL: url},
+		}
 	}
-	req, err := retryablehttp.NewRequestWithContext(ctx, cfg.method, endpoint.request, nil)
-	if err != nil {
-		return nil, errors.New("not a valid URL")
-	}
-	req.Header.Set("User-Agent", cfg.UserAgent)
-	return &target{
-		url: url, endpoint: endpoint, request: req, start: start, cfg: cfg,
-		transport: cfg.transport(endpoint), shared: shared, last: Attempt{URL: url},
-	}, nil
+	return targets, nil
 }
 
-// poll returns when the target is ready or the context of its request is done.
-// Which of them it was is in t.last alone, never in what a library returns.
-func (t *target) poll() {
+// pollAll polls the targets side by side. It calls each with the last attempt of a
+// target that is not polled any more, never twice at once.
+func pollAll(ctx context.Context, targets []*target, each func(Attempt)) {
+	var polls sync.WaitGroup
+	for _, t := range targets {
+		polls.Go(func() {
+			t.poll(ctx)
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			each(t.last)
+		})
+	}
+	polls.Wait()
+}
+
+// poll asks until the policy has enough or ctx is done. The outcome is in t.last
+// alone, never in what a library returns.
+func (t *target) poll(ctx context.Context) {
 	client := &retryablehttp.Client{
-		HTTPClient: &http.Client{
-			Transport:     t,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		HTTPClient: &http.Client{Transport: t},
 		RetryMax:   math.MaxInt, // 0 would mean one try; the context ends the loop
 		CheckRetry: t.checkRetry,
 		Backoff:    t.backoff,
 	}
-	defer client.HTTPClient.CloseIdleConnections()
-	if resp, err := client.Do(t.request); err == nil {
-		_ = resp.Body.Close() // the body is neither awaited nor judged
+	defer closeIdle(t.transport)
+	req, err := retryablehttp.NewRequestWithContext(ctx, t.method, t.endpoint.request, nil)
+	if err != nil {
+		return // parseURL has refused what has no request
+	}
+	req.Header.Set("User-Agent", t.userAgent)
+	if resp, err := client.Do(req); err == nil {
+		_ = resp.Body.Close()
 	}
 }
 
-// RoundTrip notes when each attempt begins and hands it on.
+// RoundTrip makes one attempt. retryablehttp and http.Client see that it was made,
+// and no more: no Location to follow, no Retry-After to obey, no body to drain.
 func (t *target) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
-		return nil, err // no attempt any more
+		return nil, err // the wait has ended: no attempt any more
 	}
-	t.number++
-	t.began = time.Now()
-	return t.transport.RoundTrip(req)
+	t.attempt(req)
+	return answer(req), nil
 }
 
-// CloseIdleConnections lets http.Client reach the transport's.
-func (t *target) CloseIdleConnections() {
-	if c, ok := t.transport.(interface{ CloseIdleConnections() }); ok {
-		c.CloseIdleConnections()
-	}
+func (t *target) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
+	return t.again(t.last), ctx.Err()
 }
 
-// checkRetry is the one hook that sees both response and error, so the outcome
-// is recorded here: a deadline in mid-pause returns a bare context error.
-func (t *target) checkRetry(ctx context.Context, resp *http.Response, err error) (bool, error) {
-	t.ended = time.Now()
-	// A connection has the deadline too, and may fail by it before the context.
-	deadline, ok := ctx.Deadline()
-	if err != nil && (ctx.Err() != nil || ok && !t.ended.Before(deadline)) {
-		t.cutOff()
-		return ctx.Err() == nil, ctx.Err()
-	}
-	accepts, status := only200, 0
-	if t.endpoint.isHTTP() {
-		accepts = t.cfg.Accepts
-		if resp != nil {
-			status = resp.StatusCode
-		}
-	}
-	outcome, cause := classify(resp, err, accepts)
-	t.record(outcome, status, cause)
-	return t.cfg.retry(outcome), nil
-}
-
-// cutOff accounts for an attempt that the context ended before its outcome.
-func (t *target) cutOff() {
-	switch {
-	case t.number == t.last.Number: // it had not begun
-	case t.ended.Sub(t.began) >= telling, t.last.Number == 0:
-		t.record(NoAnswer, 0, errNoAnswer)
-	default:
-		t.last.Number = t.number
-	}
-}
-
-func only200(status int) bool { return status == http.StatusOK }
-
-func (t *target) record(outcome Outcome, status int, err error) {
-	t.last = Attempt{
-		URL: t.url, Number: t.number, Elapsed: t.ended.Sub(t.start),
-		Outcome: outcome, Status: status, Err: err,
-	}
-	t.reached = t.reached || outcome != Refused
-	if t.reached && t.absent { // it was only late
-		t.absent = false
-		t.shared.unseen.Add(1)
-	}
-	if after := t.cfg.AbsentAfter; after > 0 && !t.reached && !t.absent && t.last.Elapsed >= after {
-		if t.absent = true; t.shared.unseen.Add(-1) == 0 {
-			t.shared.absent()
-		}
-	}
-	t.shared.reporting.Lock()
-	defer t.shared.reporting.Unlock()
-	t.cfg.OnAttempt(t.last)
-}
-
-// backoff paces from the end of the attempt, not from the end of the drain that
-// retryablehttp puts between, and does not look at Retry-After.
+// backoff paces from the end of the attempt.
 func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	wait := pause(t.ended.Sub(t.start), t.cfg.Interval, t.last.Outcome == Refused)
+	wait := pause(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused)
 	return max(0, wait-time.Since(t.ended))
+}
+
+// attempt asks once and records the outcome. It owns the deadline of the attempt:
+// connecting, asking and waiting for the headers all end with it.
+func (t *target) attempt(req *http.Request) {
+	ctx, cancel := context.WithTimeoutCause(req.Context(), t.requestTimeout, errNoAnswer)
+	defer cancel()
+	t.number++
+	began := time.Now()
+	resp, err := t.transport.RoundTrip(req.WithContext(ctx))
+	t.ended = time.Now()
+	if err == nil {
+		outcome, status, cause := t.judge(resp)
+		t.record(outcome, status, cause)
+		drain(resp, outcome, cancel)
+		return
+	}
+	outcome, cause := classify(err)
+	if outcome != NoAnswer && !errors.Is(err, context.Cause(ctx)) {
+		t.record(outcome, 0, cause)
+		return
+	}
+	closeIdle(t.transport) // a connection that is not there yet would go on connecting
+	if t.saysSomething(ctx, req.Context(), began) {
+		t.record(NoAnswer, 0, errNoAnswer)
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last.Number = t.number
+}
+
+// saysSomething is false for an attempt without an answer that proves nothing: the
+// process was frozen, or the end of the wait came too early for a hang.
+func (t *target) saysSomething(attempt, wait context.Context, began time.Time) bool {
+	if deadline, ok := attempt.Deadline(); ok && t.ended.Sub(deadline) > frozen {
+		return false
+	}
+	deadline, ok := wait.Deadline()
+	cutOff := wait.Err() != nil || ok && !t.ended.Before(deadline)
+	return !cutOff || t.ended.Sub(began) >= telling || t.last.Outcome == 0
+}
+
+// judge says what a complete answer means. Go's HTTP client takes any three
+// characters that strconv.Atoi takes, "+20" too.
+func (t *target) judge(resp *http.Response) (outcome Outcome, status int, cause error) {
+	switch status := resp.StatusCode; {
+	case !t.endpoint.isHTTP():
+		return Ready, 0, nil
+	case status < 100 || status > 599:
+		text, _, _ := strings.Cut(resp.Status, " ")
+		return NotHTTP, 0, fmt.Errorf("malformed HTTP status code %q", text)
+	case t.accepts(status):
+		return Ready, status, nil
+	default:
+		return Unready, status, nil
+	}
+}
+
+func (t *target) record(outcome Outcome, status int, cause error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = Attempt{
+		URL: t.last.URL, Number: t.number, Elapsed: t.ended.Sub(t.start),
+		Outcome: outcome, Reached: t.last.Reached || outcome != Refused, Status: status, Err: cause,
+	}
+	t.report(t.last)
+}
+
+// drain reads so much of a body that the connection can be kept for the next
+// attempt, and closes it. The body of a 101 is the connection itself, which no
+// context ends.
+func drain(resp *http.Response, outcome Outcome, cancel func()) {
+	if outcome != Ready && resp.StatusCode != http.StatusSwitchingProtocols {
+		timer := time.AfterFunc(drainTimeout, cancel)
+		defer timer.Stop()
+		_, _ = io.CopyN(io.Discard, resp.Body, drainLimit)
+	}
+	_ = resp.Body.Close()
+}
+
+// answer is a response without content.
+func answer(req *http.Request) *http.Response {
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: req}
+}
+
+func closeIdle(transport http.RoundTripper) {
+	if t, ok := transport.(interface{ CloseIdleConnections() }); ok {
+		t.CloseIdleConnections()
+	}
 }

@@ -287,7 +287,7 @@ func TestResolver(t *testing.T) {
 
 func TestClassifyKeepsTheErrno(t *testing.T) {
 	err := &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}
-	if outcome, cause := classify(nil, err, only200); outcome != Failed || !errors.Is(cause, syscall.ENETUNREACH) {
+	if outcome, cause := classify(err); outcome != Failed || !errors.Is(cause, syscall.ENETUNREACH) {
 		t.Errorf("outcome %d, cause %v", outcome, cause)
 	}
 }

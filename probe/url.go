@@ -28,7 +28,12 @@ type endpoint struct {
 	request string // the URL of an HTTP request
 }
 
+var errScheme = errors.New("the scheme must be http, https, tcp, unix or file")
+
 func parseURL(raw string) (endpoint, error) {
+	if bare := strings.Trim(raw, " "); bare != raw && bare != "" {
+		return endpoint{}, errors.New("a space is before or after the URL")
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		return endpoint{}, errors.New("not a valid URL")
@@ -48,7 +53,7 @@ func parseURL(raw string) (endpoint, error) {
 			err = errors.New("the form is file:///path/to/file")
 		}
 	default:
-		err = errors.New("the scheme must be http, https, tcp, unix or file")
+		err = errScheme
 	}
 	if err == nil && strings.Contains(u.RawQuery, " ") {
 		err = errors.New("a space in the query must be written as %20")

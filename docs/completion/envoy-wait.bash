@@ -12,7 +12,7 @@ _envoy_wait()
 				((i < cword && (command = i + 1)))
 				break
 				;;
-			--proxy | --url | --status | --timeout | --on-timeout | --absent-after | --request-timeout | --interval | --quit-url | --quit-on | --quit-timeout | --compat | --log-format | --log-level | --install)
+			--sidecar | --url | --ready-status | --timeout | --on-timeout | --absent-after | --request-timeout | --interval | --quit-url | --quit-on | --quit-timeout | --log-format | --log-level | --compat | --install)
 				((i++))
 				;;
 			-*) ;;
@@ -35,14 +35,14 @@ _envoy_wait()
 	fi
 
 	case $prev in
-		--proxy)
-			COMPREPLY=($(compgen -W 'istio envoy consul appmesh kuma linkerd gloo dapr cloud-sql-proxy' -- "$cur"))
+		--sidecar)
+			COMPREPLY=($(compgen -W 'istio envoy consul kuma linkerd dapr cloud-sql-proxy' -- "$cur"))
 			return
 			;;
 		--url)
 			return
 			;;
-		--status)
+		--ready-status)
 			return
 			;;
 		--timeout)
@@ -65,14 +65,10 @@ _envoy_wait()
 			return
 			;;
 		--quit-on)
-			COMPREPLY=($(compgen -W 'exit success' -- "$cur"))
+			COMPREPLY=($(compgen -W 'always success' -- "$cur"))
 			return
 			;;
 		--quit-timeout)
-			return
-			;;
-		--compat)
-			COMPREPLY=($(compgen -W 'none scuttle' -- "$cur"))
 			return
 			;;
 		--log-format)
@@ -83,6 +79,10 @@ _envoy_wait()
 			COMPREPLY=($(compgen -W 'debug info warn error' -- "$cur"))
 			return
 			;;
+		--compat)
+			COMPREPLY=($(compgen -W 'none scuttle' -- "$cur"))
+			return
+			;;
 		--install)
 			_filedir
 			return
@@ -91,25 +91,25 @@ _envoy_wait()
 	$split && return
 
 	COMPREPLY=($(compgen -W '
-		--help
-		--proxy
+		--sidecar
 		--url
-		--status
+		--ready-status
 		--timeout
 		--on-timeout
 		--absent-after
 		--request-timeout
 		--interval
 		--disabled
-		--quit-url
 		--quit
+		--quit-url
 		--quit-on
 		--quit-timeout
-		--compat
 		--log-format
 		--log-level
+		--compat
 		--once
 		--install
-		--version' -- "$cur"))
+		--version
+		--help' -- "$cur"))
 } &&
 	complete -F _envoy_wait envoy-wait

@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"os"
@@ -103,7 +103,7 @@ ready when the file is there and not empty
 .El
 .Sh PROXIES
 What
-.Fl Fl proxy
+.Fl Fl sidecar
 stands for: where the sidecar says that it is ready, with which status, and
 where a POST ends it.
 .Bl -tag -width Ds
@@ -207,8 +207,8 @@ An exec probe, or HEALTHCHECK:
 // Both of the programs that show man pages find nothing wrong with it.
 func TestManPageIsClean(t *testing.T) {
 	for program, check := range map[string]string{
-		"mandoc": "mandoc -T lint -W style docs/envoy-wait.1",
-		"man":    "man --warnings -E UTF-8 -Tutf8 -Z -l docs/envoy-wait.1 >/dev/null",
+		"mandoc": "mandoc -T lint -W style ../../docs/envoy-wait.1",
+		"man":    "man --warnings -E UTF-8 -Tutf8 -Z -l ../../docs/envoy-wait.1 >/dev/null",
 	} {
 		t.Run(program, func(t *testing.T) {
 			if _, err := exec.LookPath(program); err != nil {

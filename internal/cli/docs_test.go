@@ -1,12 +1,10 @@
-package main
+package cli
 
 import (
-	"cmp"
 	"flag"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,19 +21,19 @@ var update = flag.Bool("update", false, "write the files in docs and the README'
 func TestDocs(t *testing.T) {
 	facts := documented(t)
 	for path, text := range map[string]string{
-		"docs/envoy-wait.1":               manPage,
-		"docs/completion/envoy-wait.bash": bashCompletion,
-		"docs/completion/_envoy-wait":     zshCompletion,
-		"docs/completion/envoy-wait.fish": fishCompletion,
+		"../../docs/envoy-wait.1":               manPage,
+		"../../docs/completion/envoy-wait.bash": bashCompletion,
+		"../../docs/completion/_envoy-wait":     zshCompletion,
+		"../../docs/completion/envoy-wait.fish": fishCompletion,
 	} {
 		sameFile(t, path, fill(t, text, facts))
 	}
-	readme := contents(t, "README.md")
+	readme := contents(t, "../../README.md")
 	block := usageBlock.FindStringSubmatchIndex(readme)
 	if block == nil {
 		t.Fatal("README.md has no usage block")
 	}
-	sameFile(t, "README.md", readme[:block[2]]+help(t)+readme[block[3]:])
+	sameFile(t, "../../README.md", readme[:block[2]]+helpText()+readme[block[3]:])
 }
 
 var usageBlock = regexp.MustCompile("(?s)```text\n(Usage: .*?)```\n")
@@ -64,15 +62,6 @@ func contents(t *testing.T, path string) string {
 	return string(content)
 }
 
-func help(t *testing.T) string {
-	t.Helper()
-	var text strings.Builder
-	if s, err := parse([]string{"--help"}, nil, &text); err != nil || !s.answered {
-		t.Fatal(s, err)
-	}
-	return text.String()
-}
-
 // facts is what the templates are filled with.
 type facts struct {
 	Flags   []docFlag
@@ -95,30 +84,14 @@ type docExit struct{ Code, When string }
 
 func documented(t *testing.T) facts {
 	t.Helper()
-	parser, err := newParser(&settings{}, nil, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all facts
-	for _, flag := range parser.Model.Flags {
-		_, repeats := flag.Target.Interface().(urls)
-		one := docFlag{
-			Name: flag.Name, Placeholder: placeholder(flag), Help: flag.Help,
-			Default: strings.Trim(shownDefault(flag), "()"),
-			Takes:   !flag.IsBool(), Path: flag.PlaceHolder == "PATH", Repeats: repeats,
-		}
-		if isSetting(flag) {
-			one.Variable = variableName(flag.Name)
-			one.Default = cmp.Or(one.Default, flag.Default) // the help leaves out that of a switch
-		}
-		for _, value := range flag.EnumSlice() {
-			if value != "" {
-				one.Values = append(one.Values, value)
-			}
-		}
-		all.Flags = append(all.Flags, one)
+	for _, flag := range Flags() {
+		all.Flags = append(all.Flags, docFlag{
+			Name: flag.Name, Placeholder: flag.Placeholder, Help: flag.Help, Default: flag.Default, Variable: flag.Variable,
+			Values: flag.Values, Takes: flag.Placeholder != "", Path: flag.Placeholder == "PATH", Repeats: flag.Repeats,
+		})
 	}
-	for _, p := range proxies {
+	for _, p := range presets {
 		all.Proxies = append(all.Proxies, docProxy{p.name, p.ready, p.status, p.quit})
 	}
 	all.Exits = exitStatuses(t)
@@ -128,7 +101,7 @@ func documented(t *testing.T) facts {
 // exitStatuses reads the constants exit… of main.go and the comments on them.
 func exitStatuses(t *testing.T) []docExit {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "main.go", nil, parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../main.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}

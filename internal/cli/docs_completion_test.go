@@ -1,4 +1,4 @@
-package main
+package cli
 
 // bash-completion does the rest: it calls _envoy_wait with the words, and
 // _command_offset completes what stands behind us as if it stood alone.

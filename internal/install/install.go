@@ -1,0 +1,68 @@
+// Package install copies the running program into a volume, from an image that has
+// no cp.
+package install
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+)
+
+var errNotRegular = errors.New("not a regular file")
+
+// To copies the running program to path, or into path if that is a directory. The new
+// file appears whole or not at all, also where an older one is being executed. Only a
+// regular file is replaced: no device, no FIFO, no symbolic link.
+func To(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		path = filepath.Join(path, "envoy-wait")
+	}
+	self, err := openSelf()
+	if err != nil {
+		return fmt.Errorf("--install: reading this program: %w", err)
+	}
+	defer func() { _ = self.Close() }()
+	if err := replace(path, self); err != nil {
+		if errno := syscall.Errno(0); errors.As(err, &errno) { // what is around it names the temporary file
+			err = errno
+		}
+		return fmt.Errorf("--install: writing %q: %w", path, err)
+	}
+	return nil
+}
+
+func openSelf() (*os.File, error) {
+	if runtime.GOOS == "linux" {
+		return os.Open("/proc/self/exe") // also where the file was removed
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+func replace(path string, content io.Reader) error {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		return errNotRegular
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), ".envoy-wait-*")
+	if err != nil {
+		return err
+	}
+	// Gone after the rename; otherwise no debris is left.
+	defer func() { _ = os.Remove(temp.Name()) }()
+	_, err = io.Copy(temp, content)
+	err = errors.Join(err, temp.Chmod(0o755))
+	if err == nil {
+		err = temp.Sync() // before the rename, or a crash could leave an empty file
+	}
+	if err = errors.Join(err, temp.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp.Name(), path)
+}
