@@ -15,13 +15,12 @@ import (
 type Outcome uint8
 
 const (
-	// Ready is an accepted status with complete headers, a connection that was
-	// accepted (tcp), a file with something in it (file).
+	// Ready is an accepted status with complete headers, a connection that was accepted (tcp), a file with
+	// something in it (file).
 	Ready Outcome = iota + 1
 	// Unready is any other status.
 	Unready
-	// Refused is a connection refused, or a socket or file that is missing or
-	// empty: nothing is there.
+	// Refused is a connection refused, or a socket or file that is missing or empty: nothing is there.
 	Refused
 	// NoAnswer is a connection or a request that RequestTimeout cut off.
 	NoAnswer
@@ -38,8 +37,8 @@ var (
 	errClosed = errors.New("connection closed without a complete answer")
 )
 
-// classify sorts the error of one attempt. Its error is the cause alone, without
-// URL, addresses and ephemeral port, so that equal causes read alike.
+// classify sorts the error of one attempt. Its error is the cause alone, without URL, addresses and ephemeral port,
+// so that equal causes read alike.
 func classify(err error) (Outcome, error) {
 	if cause := nothingThere(err); cause != nil {
 		return Refused, cause
@@ -75,9 +74,8 @@ func brief(err error) error {
 	return err
 }
 
-// isNotHTTP recognizes what net/http says of bytes that are no HTTP answer. It
-// has no type for most of these: net/http's transport.go and readResponse make
-// them with fmt.Errorf and badStringError.
+// isNotHTTP recognizes what net/http says of bytes that are no HTTP answer. It has no type for most of these:
+// net/http's transport.go and readResponse make them with fmt.Errorf and badStringError.
 func isNotHTTP(err error) bool {
 	var record tls.RecordHeaderError
 	if errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) {

@@ -33,7 +33,7 @@ func TestDocs(t *testing.T) {
 	if block == nil {
 		t.Fatal("README.md has no usage block")
 	}
-	sameFile(t, "../../README.md", readme[:block[2]]+helpText()+readme[block[3]:])
+	sameFile(t, "../../README.md", readme[:block[2]]+makeHelp()+readme[block[3]:])
 }
 
 var usageBlock = regexp.MustCompile("(?s)```text\n(Usage: .*?)```\n")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,8 +24,8 @@ func (r *reader) fail(err error) {
 	}
 }
 
-// source returns the values of a flag, and what it is called where they come from.
-// There are none where neither flag nor variable is set.
+// source returns the values of a flag, and what it is called where they come from. There are none where neither
+// flag nor variable is set.
 func (r *reader) source(flag string) (name string, values []string) {
 	if values, ok := r.given[flag]; ok {
 		return "--" + flag, values
@@ -34,6 +35,18 @@ func (r *reader) source(flag string) (name string, values []string) {
 		return variable, []string{value}
 	}
 	return "", nil
+}
+
+// answer is what --help or --version prints, or "".
+func (r *reader) answer() string {
+	switch {
+	case r.isSet("help"):
+		return helpText
+	case r.isSet("version"):
+		return "envoy-wait " + Version() + "\n"
+	default:
+		return ""
+	}
 }
 
 func (r *reader) isSet(flag string) bool {
@@ -79,8 +92,7 @@ func (r *reader) boolean(flag string) bool {
 	return b
 }
 
-// urls returns those URLs of a flag that validate takes, each once. A variable has
-// several, separated by commas.
+// urls returns those URLs of a flag that validate takes, each once. A variable has several, separated by commas.
 func (r *reader) urls(flag string, validate func(string) error, example string) (urls []string) {
 	name, values := r.source(flag)
 	whole := strings.Join(values, ",")
@@ -140,5 +152,47 @@ func isStatus(status string) bool {
 
 func (l statuses) contain(status int) bool {
 	text := strconv.Itoa(status)
-	return slices.Contains(l, text) || slices.Contains(l, text[:1]+"xx")
+	return len(text) == 3 && (slices.Contains(l, text) || slices.Contains(l, text[:1]+"xx"))
 }
+
+const variablePrefix = "ENVOY_WAIT_"
+
+// lookup returns "" for a variable that is not set or, as manifests often have them, empty.
+func lookup(env []string, name string) string {
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok && value != "" && name != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// variables returns the names of all variables that have a meaning.
+func variables() (names []string) {
+	for _, flag := range Flags() {
+		if flag.Variable != "" {
+			names = append(names, flag.Variable)
+		}
+	}
+	return names
+}
+
+// unknownVariables returns the names with our prefix that have no meaning, except those that Kubernetes injects for
+// a Service called envoy-wait.
+func unknownVariables(env []string) (unknown []string) {
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" || !strings.HasPrefix(name, variablePrefix) || slices.Contains(variables(), name) {
+			continue
+		}
+		// Compiled only here: hardly anyone gets this far.
+		if !regexp.MustCompile(serviceVariable).MatchString(name) {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
+// serviceVariable is what the kubelet injects for a Service envoy-wait, or one whose name begins so:
+// kubernetes.io/docs/concepts/services-networking/service.
+const serviceVariable = `^ENVOY_WAIT_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`

@@ -1,0 +1,444 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/probe"
+)
+
+const url = probe.DefaultURL
+
+// app is a start of the command app behind the default endpoint.
+func app(change ...func(*Options)) Options {
+	o := Options{URLs: []string{url}, Sidecars: map[string]string{url: "istio"}, Timeout: time.Minute, Command: "app", Level: "info"}
+	for _, f := range change {
+		f(&o)
+	}
+	return o
+}
+
+func level(level string) func(*Options) { return func(o *Options) { o.Level = level } }
+
+func urls(urls ...string) func(*Options) { return func(o *Options) { o.URLs = urls } }
+
+// stderr collects what is written, by another goroutine.
+type stderr struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (s *stderr) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Buffer.Write(p)
+}
+
+// reporting runs scenario with a Reporter in virtual time, and returns what it wrote.
+func reporting(t *testing.T, o Options, scenario func(*Reporter)) (written string) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		out := &stderr{}
+		r := New(out, o)
+		defer close(r.out.queue)
+		scenario(r)
+		r.out.flush()
+		written = out.String()
+	})
+	return written
+}
+
+// reported is reporting for JSON.
+func reported(t *testing.T, o Options, scenario func(*Reporter)) (lines []map[string]any) {
+	t.Helper()
+	for text := range strings.Lines(reporting(t, o, scenario)) {
+		var line map[string]any
+		if err := json.Unmarshal([]byte(text), &line); err != nil {
+			t.Fatalf("%v: %s", err, text)
+		}
+		if line["logger"] != "envoy-wait" {
+			t.Errorf("logger is %v", line["logger"])
+		}
+		if at, ok := line["time"].(string); ok == o.Once {
+			t.Errorf("time is %v", line["time"])
+		} else if _, err := time.Parse(time.RFC3339Nano, at); ok && err != nil {
+			t.Error(err)
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// wants compares some fields of each line.
+func wants(t *testing.T, got []map[string]any, want ...map[string]any) {
+	t.Helper()
+	for i, line := range got {
+		if i >= len(want) {
+			t.Errorf("one line too many: %v", line)
+			continue
+		}
+		for field, value := range want[i] {
+			if line[field] != value {
+				t.Errorf("line %d: %s is\n%v, want\n%v", i, field, line[field], value)
+			}
+		}
+	}
+	if len(got) < len(want) {
+		t.Errorf("%d lines, want %d", len(got), len(want))
+	}
+}
+
+func refused(n int) probe.Attempt {
+	return probe.Attempt{URL: url, Number: n, Outcome: probe.Refused, Err: syscall.ECONNREFUSED}
+}
+
+func status(n, status int) probe.Attempt {
+	outcome := probe.Unready
+	if status == 200 {
+		outcome = probe.Ready
+	}
+	return probe.Attempt{URL: url, Number: n, Outcome: outcome, Status: status}
+}
+
+func TestReportOfAnOrdinaryStart(t *testing.T) {
+	got := reported(t, app(), func(r *Reporter) {
+		r.Attempt(refused(1))
+		r.Attempt(refused(2))
+		time.Sleep(250 * time.Millisecond)
+		r.Attempt(status(3, 503))
+		r.Attempt(status(4, 503))
+		time.Sleep(10 * time.Second)
+		r.Heartbeat()
+		r.Attempt(status(5, 200))
+		r.Ready()
+		r.Attempt(status(6, 503)) // one that is late
+	})
+	wants(t, got,
+		map[string]any{"severity": "INFO", "message": "waiting for " + url + ": connection refused", "url": url,
+			"error": "connection refused", "attempts": 1.0, "elapsed": 0.0, "remaining": 60.0},
+		map[string]any{"message": url + ": status 503, was connection refused", "status": 503.0, "error": nil,
+			"attempts": 3.0, "elapsed": 0.25, "remaining": 59.75},
+		map[string]any{"message": "still waiting after 10s: " + url + ": status 503", "status": 503.0,
+			"attempts": 4.0, "elapsed": 10.25, "remaining": 49.75},
+		map[string]any{"severity": "INFO", "message": `ready after 10.25s, starting "app"`, "url": url, "status": 200.0,
+			"attempts": 5.0, "elapsed": 10.25, "remaining": nil},
+	)
+}
+
+func TestReportOfOneLine(t *testing.T) {
+	ready := func(r *Reporter) { r.Attempt(status(1, 200)); r.Ready() }
+	wants(t, reported(t, app(), ready), map[string]any{"message": `ready after 0s, starting "app"`})
+	wants(t, reported(t, app(func(o *Options) { o.Command = "" }), ready), map[string]any{"message": `ready after 0s`})
+	wants(t, reported(t, app(func(o *Options) { o.Disabled = true }), func(r *Reporter) { r.Ready() }),
+		map[string]any{"severity": "INFO", "message": `disabled, no wait, starting "app"`})
+}
+
+func TestReportWithoutATimeout(t *testing.T) {
+	wants(t, reported(t, app(func(o *Options) { o.Timeout = probe.NoTimeout }), func(r *Reporter) { r.Attempt(refused(1)) }),
+		map[string]any{"remaining": nil})
+}
+
+func TestReportOfSeveralEndpoints(t *testing.T) {
+	const other = "https://me:secret@other/"
+	got := reported(t, app(urls(url, other, "http://third/")), func(r *Reporter) {
+		r.Attempt(probe.Attempt{URL: "http://third/", Number: 1, Outcome: probe.Ready, Status: 200}) // never pending
+		r.Attempt(refused(1))
+		r.Attempt(probe.Attempt{URL: other, Number: 1, Outcome: probe.Unready, Status: 503})
+		r.Heartbeat()
+		r.Attempt(status(2, 200))
+		r.Attempt(probe.Attempt{URL: other, Number: 2, Outcome: probe.Ready, Status: 200})
+		r.Ready()
+	})
+	wants(t, got,
+		map[string]any{"message": "waiting for " + url + ": connection refused"},
+		map[string]any{"message": "waiting for https://xxxxx@other/: status 503", "url": "https://xxxxx@other/"},
+		map[string]any{"message": "still waiting after 0s: " + url + ": connection refused; https://xxxxx@other/: status 503", "attempts": 2.0},
+		map[string]any{"message": url + " is ready, waiting for https://xxxxx@other/: status 503"},
+		map[string]any{"message": `ready after 0s, starting "app"`, "attempts": 5.0},
+	)
+	if targets, ok := got[2]["targets"].([]any); !ok || len(targets) != 2 {
+		t.Errorf("targets are %v", got[2]["targets"])
+	}
+}
+
+// Under 20 lines a minute, whatever an endpoint does.
+func TestReportOfAnEndpointThatFlaps(t *testing.T) {
+	const minutes = 10
+	got := reported(t, app(func(o *Options) { o.Timeout = 0 }), func(r *Reporter) {
+		for i := range minutes * 60 * 10 {
+			if i%2 == 0 {
+				r.Attempt(refused(i + 1))
+			} else {
+				r.Attempt(status(i+1, 503))
+			}
+			if i%100 == 99 {
+				r.Heartbeat()
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		r.Attempt(status(10000, 200))
+		r.Ready()
+	})
+	start, _ := time.Parse(time.RFC3339Nano, got[0]["time"].(string))
+	perMinute := map[int]int{}
+	for _, line := range got {
+		at, _ := time.Parse(time.RFC3339Nano, line["time"].(string))
+		perMinute[int(at.Sub(start)/time.Minute)]++
+	}
+	for minute, n := range perMinute {
+		if n >= 20 {
+			t.Errorf("%d lines in minute %d", n, minute)
+		}
+	}
+	if len(perMinute) < minutes {
+		t.Errorf("lines in %d minutes only", len(perMinute))
+	}
+}
+
+// Each hint in its situation, and no other.
+func TestHints(t *testing.T) {
+	const agent, admin, outbound = "http://localhost:15020/healthz/ready", "http://127.0.0.1:19000/ready", "http://localhost:9090/startup"
+	for _, test := range []struct {
+		name, sidecar string
+		attempt       probe.Attempt
+		want          string
+	}{
+		{"only refused", "istio", probe.Attempt{URL: agent, Outcome: probe.Refused}, "is this an init container?"},
+		{"only refused", "cloud-sql-proxy", probe.Attempt{URL: outbound, Outcome: probe.Refused}, "--health-check?"},
+		{"refused after something", "istio", probe.Attempt{URL: agent, Outcome: probe.Refused, Reached: true}, "was there and is gone"},
+		{"refused after something", "cloud-sql-proxy", probe.Attempt{URL: outbound, Outcome: probe.Refused, Reached: true}, "was there and is gone"},
+		{"503", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 503}, "is istiod reachable?"},
+		{"503", "consul", probe.Attempt{URL: admin, Outcome: probe.Unready, Status: 503}, "is its control plane reachable?"},
+		{"503", "", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 503}, "is its control plane reachable?"},
+		{"404", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 404}, "a readiness endpoint?"},
+		{"204", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 204}, "a readiness endpoint?"},
+		{"307", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 307}, "a readiness endpoint?"},
+		{"not HTTP", "istio", probe.Attempt{URL: agent, Outcome: probe.NotHTTP}, "a readiness endpoint?"},
+		{"no answer of the agent", "istio", probe.Attempt{URL: agent, Outcome: probe.NoAnswer}, "Istio's agent does not answer"},
+		{"no answer of Envoy", "istio", probe.Attempt{URL: "http://localhost:15021/healthz/ready", Outcome: probe.NoAnswer}, "Envoy does not answer"},
+		{"no answer", "dapr", probe.Attempt{URL: "http://localhost:3500/x:15021", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
+		{"a file", "", probe.Attempt{URL: "file:///x", Outcome: probe.Refused}, "the writer of that file"},
+		{"a file system that hangs", "", probe.Attempt{URL: "file:///x", Outcome: probe.NoAnswer}, "the file system does not answer"},
+		{"a port", "", probe.Attempt{URL: "tcp://h:1", Outcome: probe.Refused}, "does anything listen there?"},
+		{"a port, in capitals", "", probe.Attempt{URL: "TCP://h:1", Outcome: probe.Refused, Reached: true}, "does anything listen there?"},
+		{"a port that hangs", "", probe.Attempt{URL: "tcp://h:1", Outcome: probe.NoAnswer}, "a NetworkPolicy drop"},
+		{"500", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 500}, ""},
+		{"reset", "istio", probe.Attempt{URL: agent, Outcome: probe.Failed}, ""},
+		{"nothing is known", "istio", probe.Attempt{URL: agent, Number: 1}, ""},
+	} {
+		got := waitHints.find(test.attempt, test.sidecar)
+		if !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
+			t.Errorf("%s, %s: %q, want %q", test.name, test.sidecar, got, test.want)
+		}
+		if test.sidecar != "istio" && strings.Contains(strings.ToLower(got), "isti") {
+			t.Errorf("%s, %s: names a part of Istio: %s", test.name, test.sidecar, got)
+		}
+	}
+	for _, test := range []struct {
+		sidecar string
+		attempt probe.Attempt
+		want    string
+	}{
+		{"istio", probe.Attempt{Outcome: probe.Refused}, "nothing listens there"},
+		{"consul", probe.Attempt{Outcome: probe.Refused}, "20300"},
+		{"cloud-sql-proxy", probe.Attempt{Outcome: probe.Refused}, "--quitquitquit?"},
+		{"linkerd", probe.Attempt{Outcome: probe.Unready, Status: 404}, "proxy.enableShutdownEndpoint=true"},
+		{"envoy", probe.Attempt{Outcome: probe.Unready, Status: 404}, "no such endpoint"},
+		{"dapr", probe.Attempt{Outcome: probe.Unready, Status: 401}, "DAPR_API_TOKEN"},
+		{"", probe.Attempt{Outcome: probe.Unready, Status: 401}, "credentials"},
+		{"istio", probe.Attempt{Outcome: probe.Unready, Status: 403}, "is the host localhost?"},
+		{"envoy", probe.Attempt{Outcome: probe.Unready, Status: 405}, "it takes no POST"},
+		{"", probe.Attempt{Outcome: probe.NoAnswer}, "the Job's Pod does not complete"},
+		{"", probe.Attempt{Outcome: probe.Unready, Status: 503}, ""},
+	} {
+		if got := quitHints.find(test.attempt, test.sidecar); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
+			t.Errorf("quit, %s, %+v: %q, want %q", test.sidecar, test.attempt, got, test.want)
+		}
+	}
+}
+
+// A timeout names all that is pending, and each hint once.
+func TestReportOfATimeout(t *testing.T) {
+	timeout := &probe.TimeoutError{Elapsed: time.Minute, Pending: []probe.Attempt{refused(7), {URL: "tcp://h:1", Number: 2, Outcome: probe.Failed, Err: syscall.ECONNRESET}}}
+	const causes = url + ": connection refused; tcp://h:1: connection reset by peer; hint: is there a sidecar in this Pod, and is this an init container? " +
+		"sidecars start after those, unless native"
+	o := app(urls(url, "tcp://h:1"), level("warn"))
+	wants(t, reported(t, o, func(r *Reporter) { r.StartingAnyway(timeout) }),
+		map[string]any{"severity": "WARNING", "message": `not ready after 1m0s, starting "app" anyway: ` + causes, "attempts": 9.0})
+	wants(t, reported(t, o, func(r *Reporter) { r.Failed(timeout, 124) }),
+		map[string]any{"severity": "ERROR", "message": "not ready after 1m0s: " + causes, "exit_status": 124.0})
+	timeout.Absent, timeout.Pending = true, timeout.Pending[:1]
+	wants(t, reported(t, o, func(r *Reporter) { r.StartingAnyway(timeout) }),
+		map[string]any{"severity": "WARNING", "message": `no sidecar after 1m0s, starting "app" anyway: ` + url + ": connection refused"})
+}
+
+// At the deadline the last line says it all.
+func TestNoHeartbeatAtTheDeadline(t *testing.T) {
+	got := reported(t, app(func(o *Options) { o.Timeout = 20 * time.Second }), func(r *Reporter) {
+		r.Attempt(refused(1))
+		time.Sleep(10 * time.Second)
+		r.Heartbeat()
+		time.Sleep(10 * time.Second)
+		r.Heartbeat()
+	})
+	if len(got) != 2 {
+		t.Errorf("%d lines, want the first and one heartbeat", len(got))
+	}
+}
+
+// --once says the same words each time: the kubelet counts equal events of a probe.
+func TestReportOfOneAttempt(t *testing.T) {
+	o := app(func(o *Options) { o.Once, o.Command = true, "" })
+	once := func(d time.Duration) string {
+		return reporting(t, o, func(r *Reporter) {
+			time.Sleep(d)
+			r.Attempt(status(1, 503))
+			r.Failed(&probe.TimeoutError{Elapsed: d, Once: true, Pending: []probe.Attempt{status(1, 503)}}, 1)
+		})
+	}
+	if first, second := once(time.Millisecond), once(time.Second); first != second {
+		t.Errorf("%s%s", first, second)
+	}
+	wants(t, reported(t, o, func(r *Reporter) {
+		r.Failed(&probe.TimeoutError{Once: true, Pending: []probe.Attempt{status(1, 503)}}, 1)
+	}), map[string]any{"severity": "ERROR", "exit_status": 1.0, "status": 503.0, "elapsed": nil})
+	wants(t, reported(t, o, func(r *Reporter) { r.Attempt(status(1, 200)); r.Ready() }), map[string]any{"message": "ready", "elapsed": nil})
+}
+
+func TestReportOfASignal(t *testing.T) {
+	got := reported(t, app(), func(r *Reporter) {
+		r.Attempt(refused(1))
+		time.Sleep(3200 * time.Millisecond)
+		r.Failed(errors.New("SIGTERM"), 143)
+		r.Attempt(status(2, 503)) // nothing is reported after the end
+		r.Heartbeat()
+	})
+	wants(t, got[1:], map[string]any{"severity": "WARNING", "message": `SIGTERM after 3.2s, "app" not started`,
+		"exit_status": 143.0, "error": "connection refused"})
+}
+
+func TestReportOfAQuit(t *testing.T) {
+	const quit = "http://me:secret@localhost:15020/quitquitquit"
+	attempt := func(outcome probe.Outcome, status int, err error) probe.Attempt {
+		return probe.Attempt{URL: quit, Number: 3, Elapsed: 1511 * time.Millisecond, Outcome: outcome, Status: status, Err: err}
+	}
+	wants(t, reported(t, app(), func(r *Reporter) {
+		r.Quit(attempt(probe.Ready, 200, nil))
+		r.Quit(attempt(probe.Ready, 0, nil))
+		r.Quit(attempt(probe.Unready, 403, nil))
+		r.Quit(attempt(probe.Failed, 0, syscall.ECONNRESET))
+		r.NotQuit(3)
+	}),
+		map[string]any{"severity": "INFO", "message": "told to quit: http://xxxxx@localhost:15020/quitquitquit: status 200", "elapsed": 1.511, "attempts": 3.0},
+		map[string]any{"severity": "INFO", "message": "told to quit: http://xxxxx@localhost:15020/quitquitquit: gone before it answered"},
+		map[string]any{"severity": "WARNING", "message": "not told to quit: http://xxxxx@localhost:15020/quitquitquit: status 403; hint: the sidecar takes this from its own Pod's loopback only: is the host localhost?"},
+		map[string]any{"severity": "WARNING", "message": "not told to quit: http://xxxxx@localhost:15020/quitquitquit: connection reset by peer"},
+		map[string]any{"message": "exit status 3, the sidecar is left running", "exit_status": 3.0},
+	)
+}
+
+// What comes from outside can neither forge a line nor drive a terminal, in every
+// format.
+func TestWhatComesFromOutsideIsPrintable(t *testing.T) {
+	const nasty = "a\nenvoy-wait: ready \x1b[2J\r\t\x00\x7f\u009b31m\u202e\u2066\u200f\xff é 日"
+	for _, format := range []string{"json", "text"} {
+		o := app(func(o *Options) { o.Format, o.Command, o.URLs = format, nasty, []string{url} })
+		text := reporting(t, o, func(r *Reporter) {
+			bad := probe.Attempt{URL: url, Number: 1, Outcome: probe.Failed, Err: errors.New(nasty)}
+			r.Warn(nasty)
+			r.Attempt(bad)
+			r.StartingAnyway(&probe.TimeoutError{Pending: []probe.Attempt{bad}})
+			r.Ready()
+			r.Failed(errors.New(nasty), 125)
+			r.Failed(errors.New(nasty), 143)
+			r.Quit(bad)
+		})
+		if n := strings.Count(text, "\n"); n != 7 {
+			t.Errorf("%s: %d lines:\n%s", format, n, text)
+		}
+		if format == "json" { // as its reader sees it
+			decoded := ""
+			for line := range strings.Lines(text) {
+				var fields map[string]any
+				if err := json.Unmarshal([]byte(line), &fields); err != nil {
+					t.Fatal(err)
+				}
+				decoded += fmt.Sprint(fields)
+			}
+			text = decoded
+		}
+		for _, c := range "\x1b\r\t\x00\x7f\u009b\u202e\u2066\u200f" {
+			if strings.ContainsRune(text, c) {
+				t.Errorf("%s: %q is in it", format, c)
+			}
+		}
+		if !strings.Contains(text, "é 日") {
+			t.Errorf("%s: what is harmless is gone:\n%s", format, text)
+		}
+	}
+}
+
+func TestPasswordsAreNotPrinted(t *testing.T) {
+	for text, want := range map[string]string{
+		`looking up "http://u:secret@h:1/": no such file`: `looking up "http://xxxxx@h:1/": no such file`,
+		"unknown flag --x=https://u:secret@h, did you":    "unknown flag --x=https://xxxxx@h, did you",
+		"me@example.com and http://h/":                    "me@example.com and http://h/",
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
+func TestSeconds(t *testing.T) {
+	for ms := range 100000 {
+		want := strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%03d", ms/1000, ms%1000), "0"), ".")
+		if got := strconv.FormatFloat(seconds(time.Duration(ms)*time.Millisecond+499*time.Microsecond), 'f', -1, 64); got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestLevels(t *testing.T) {
+	for name, want := range map[string]int{"debug": 3, "info": 3, "warn": 1, "error": 1} {
+		got := reported(t, app(level(name)), func(r *Reporter) {
+			r.Attempt(refused(1))
+			r.Heartbeat()
+			r.Failed(&probe.TimeoutError{}, 124)
+		})
+		if len(got) != want {
+			t.Errorf("%s: %d lines, want %d", name, len(got), want)
+		}
+	}
+}
+
+// A stderr that nobody reads takes no more than flushLimit, however often.
+func TestStderrThatIsStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stuck := make(stuckWriter)
+		l := newWriter(stuck, nil)
+		for range 1000 {
+			_, _ = l.Write([]byte("x\n"))
+		}
+		start := time.Now()
+		l.flush()
+		if waited := time.Since(start); waited != flushLimit {
+			t.Errorf("waited %v", waited)
+		}
+		close(stuck)
+		close(l.queue)
+	})
+}
+
+type stuckWriter chan struct{}
+
+func (w stuckWriter) Write(p []byte) (int, error) { <-w; return len(p), nil }
