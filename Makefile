@@ -36,7 +36,7 @@ test: build ## run all tests but those that need containers
 	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/faults
 
 e2e: build ## run the tests that need root: redirected networks, containers, Pods
-	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/mesh ./e2e/pods
+	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/netns ./e2e/pods
 
 proof: build ## every fault for a minute, 1,000 rounds of each race, 10,000 orphans, -race; writes docs/reliability.md
 	CGO_ENABLED=1 go test -race -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/...

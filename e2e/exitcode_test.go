@@ -3,10 +3,8 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,88 +14,39 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// envoyWait is the command with our variables out of its environment.
-func envoyWait(t *testing.T, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := exec.Command(harness.Binary(t), args...)
-	cmd.Env = harness.Env()
-	return cmd
-}
-
-func run(t *testing.T, args ...string) harness.Result {
-	t.Helper()
-	return harness.Start(t, envoyWait(t, args...)).Result()
-}
-
-// readyURL is that of a sidecar that is ready.
-func readyURL(t *testing.T) string {
-	t.Helper()
-	port := harness.NewPort(t)
-	port.Agent(true)
-	return port.URL()
-}
-
-// message returns that of the last line on stderr, all of which must be JSON.
-func message(t *testing.T, stderr string) (last string) {
-	t.Helper()
-	for _, line := range jsonLines(t, stderr) {
-		last = line["message"].(string)
-	}
-	return last
-}
-
-func jsonLines(t *testing.T, stderr string) (lines []map[string]any) {
-	t.Helper()
-	for text := range strings.Lines(stderr) {
-		var line map[string]any
-		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Fatalf("%v: %s", err, text)
-		}
-		lines = append(lines, line)
-	}
-	return lines
-}
-
 func TestWaitOnly(t *testing.T) {
-	if r := run(t, "--url", readyURL(t)); r.Code != 0 || !strings.HasPrefix(message(t, r.Stderr), "ready after ") || r.Stdout != "" {
-		t.Errorf("%+v", r)
-	}
-	if r := run(t, "--url", harness.NewPort(t).URL(), "--timeout", "100ms"); r.Code != 124 || !strings.HasPrefix(message(t, r.Stderr), "not ready after ") {
-		t.Errorf("%+v", r)
-	}
-	if r := run(t, "--disabled"); r.Code != 0 {
-		t.Errorf("%+v", r)
-	}
+	run(t, "--url", readyURL(t)).Want(t, 0, "").Says(t, "ready after ")
+	run(t, "--url", harness.NewPort(t).URL(), "--timeout", "100ms").WantCode(t, 124).Says(t, "not ready after ")
+	run(t, "--disabled").WantCode(t, 0)
 }
 
 func TestOnTimeout(t *testing.T) {
 	url := harness.NewPort(t).URL()
-	r := run(t, "--url", url, "--timeout", "100ms", "--on-timeout", "fail", "--", "echo", "started")
-	if r.Code != 124 || r.Stdout != "" {
-		t.Errorf("fail: %+v", r)
-	}
-	r = run(t, "--url", url, "--timeout", "100ms", "--", "echo", "started")
-	if r.Code != 0 || r.Stdout != "started\n" {
-		t.Errorf("start: %+v", r)
-	}
+	args := []string{"--url", url, "--timeout", "100ms", "--", "echo", "started"}
+	run(t, append([]string{"--on-timeout", "fail"}, args...)...).Want(t, 124, "")
+	r := run(t, args...).Want(t, 0, "started\n")
+	r.Says(t, "", `starting "echo" anyway`, url+": connection refused; hint: is there a sidecar")
 	warnings := 0
-	for _, line := range jsonLines(t, r.Stderr) {
+	for _, line := range r.Lines(t) {
 		if line["severity"] == "WARNING" {
 			warnings++
 		}
 	}
-	last := message(t, r.Stderr)
-	if warnings != 1 || !strings.Contains(last, `starting "echo" anyway`) || !strings.Contains(last, url+": connection refused; hint: is there a sidecar") {
-		t.Errorf("start: %s", r.Stderr)
-	}
+	harness.Want(t, "warnings", warnings, 1)
 }
 
 func TestVersionAndHelp(t *testing.T) {
-	if r := run(t, "--version"); r.Code != 0 || !strings.HasPrefix(r.Stdout, "envoy-wait ") || r.Stderr != "" || strings.Count(r.Stdout, "\n") != 1 {
-		t.Errorf("%+v", r)
-	}
-	if r := run(t, "--help", "--", "app"); r.Code != 0 || !strings.HasPrefix(r.Stdout, "Usage: envoy-wait ") || r.Stderr != "" {
-		t.Errorf("%+v", r)
+	for _, test := range []struct {
+		args  []string
+		begin string
+	}{
+		{[]string{"--version"}, "envoy-wait "},
+		{[]string{"--help", "--", "app"}, "Usage: envoy-wait "},
+	} {
+		r := run(t, test.args...).WantCode(t, 0).WantLines(t, 0)
+		if !strings.HasPrefix(r.Stdout, test.begin) || test.args[0] == "--version" && strings.Count(r.Stdout, "\n") != 1 {
+			t.Errorf("%v: got %q, want %q first", test.args, r.Stdout, test.begin)
+		}
 	}
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
@@ -106,15 +55,13 @@ func TestVersionAndHelp(t *testing.T) {
 	defer func() { _ = full.Close() }()
 	cmd := envoyWait(t, "--help")
 	cmd.Stdout = full
-	if r := harness.Start(t, cmd).Result(); r.Code != 125 {
-		t.Errorf("stdout is full: %+v", r)
-	}
+	harness.Start(t, cmd).Result().WantCode(t, 125)
 }
 
 // A usage error is one line, starts nothing and probes nothing.
 func TestUsageErrors(t *testing.T) {
 	port := harness.NewPort(t)
-	agent := port.Agent(true)
+	agent := port.Sidecar(true)
 	mark := filepath.Join(t.TempDir(), "started")
 	for _, test := range []struct {
 		args []string
@@ -128,31 +75,21 @@ func TestUsageErrors(t *testing.T) {
 		{args: []string{"touch", mark}, env: "ENVOY_WAIT_INTERVAL=1ms"},
 		{args: []string{"touch", mark}, env: "ENVOY_WAIT_ON_TIMEOUT=never"},
 	} {
-		cmd := envoyWait(t, test.args...)
-		cmd.Env = append(harness.Env("ENVOY_WAIT_URL="+port.URL()), test.env)
-		r := harness.Start(t, cmd).Result()
-		if r.Code != 125 || r.Stdout != "" || strings.Count(r.Stderr, "\n") != 1 || message(t, r.Stderr) == "" {
-			t.Errorf("%v %s: %+v", test.args, test.env, r)
+		r := runEnv(t, []string{"ENVOY_WAIT_URL=" + port.URL(), test.env}, test.args...).Want(t, 125, "").WantLines(t, 1)
+		if r.Message(t) == "" {
+			t.Errorf("%v %s: no message", test.args, test.env)
 		}
 	}
-	if _, err := os.Stat(mark); err == nil {
-		t.Error("the command was started")
-	}
-	if n := agent.Requests(); n != 0 {
-		t.Errorf("the sidecar was probed %d times", n)
-	}
+	wantNone(t, mark)
+	harness.Want(t, "probes", agent.Requests(), 0)
 }
 
 func TestWarningAboutATypo(t *testing.T) {
 	for env, warnings := range map[string]int{
 		"ENVOY_WAIT_TIMOUT=1s": 1, "ENVOY_WAIT_SERVICE_HOST=10.0.0.1": 0, "ENVOY_WAIT_PORT_80_TCP_ADDR=10.0.0.1": 0, "ENVOY_WAIT_TIMEOUT=": 0,
 	} {
-		cmd := envoyWait(t, "--url", readyURL(t), "true")
-		cmd.Env = harness.Env(env)
-		r := harness.Start(t, cmd).Result()
-		if r.Code != 0 || strings.Count(r.Stderr, "WARNING") != warnings || strings.Count(r.Stderr, "\n") != warnings+1 {
-			t.Errorf("%s: %+v", env, r)
-		}
+		r := runEnv(t, []string{env}, "--url", readyURL(t), "true").WantCode(t, 0).WantLines(t, warnings+1)
+		harness.Want(t, "warnings about "+env, strings.Count(r.Stderr, "WARNING"), warnings)
 	}
 }
 
@@ -160,11 +97,8 @@ func TestWarningAboutATypo(t *testing.T) {
 func TestCommandsThatCannotBeRun(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, content string, mode os.FileMode) string {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(content), mode); err != nil {
-			t.Fatal(err)
-		}
-		return path
+		harness.WriteFile(t, dir+"/"+name, content, mode)
+		return dir + "/" + name
 	}
 	for _, test := range []struct {
 		command, message string
@@ -176,19 +110,14 @@ func TestCommandsThatCannotBeRun(t *testing.T) {
 		{"", "not found in PATH", 127, false},
 		{dir, "is a directory", 126, false},
 		{write("denied", "#!/bin/sh\n", 0o644), "permission denied", 126, false},
-		{write("noshebang", "echo hi\n", 0o755), "a script without a #! line?", 126, true},
+		{noShebang(t), "a script without a #! line?", 126, true},
 		{write("badinterpreter", "#!/no/such/interpreter\n", 0o755), `its interpreter "/no/such/interpreter" is not in this image`, 126, true},
 		{write("foreign", foreignELF, 0o755), "built for another architecture", 126, true},
 	} {
 		port := harness.NewPort(t)
-		agent := port.Agent(true)
-		r := run(t, "--url", port.URL(), "--", test.command)
-		if r.Code != test.code || !strings.Contains(message(t, r.Stderr), test.message) || r.Stdout != "" {
-			t.Errorf("%q: %+v", test.command, r)
-		}
-		if probed := agent.Requests() > 0; probed != test.probed {
-			t.Errorf("%q: probed is %v", test.command, probed)
-		}
+		agent := port.Sidecar(true)
+		run(t, "--url", port.URL(), "--", test.command).Want(t, test.code, "").Says(t, "", test.message)
+		harness.Want(t, fmt.Sprintf("%q: probed", test.command), agent.Requests() > 0, test.probed)
 	}
 }
 
@@ -199,20 +128,10 @@ var foreignELF = "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\x
 func TestMissingLoader(t *testing.T) {
 	harness.NeedRoot(t)
 	harness.NeedTools(t, "chroot")
-	root := t.TempDir()
-	for name, source := range map[string]string{"envoy-wait": harness.Binary(t), "app": "/bin/true"} {
-		content, err := os.ReadFile(source)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(root, name), content, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := harness.Run(t, "chroot", root, "/envoy-wait", "--disabled", "/app")
-	if r.Code != 126 || !strings.Contains(r.Stderr, "the file is there, but its dynamic loader") {
-		t.Errorf("%+v", r)
-	}
+	root := bareImage(t)
+	harness.WriteFile(t, root+"/app", harness.ReadFile(t, "/bin/true"), 0o755)
+	r := harness.Run(t, "chroot", root, "/envoy-wait", "--disabled", "/app").WantCode(t, 126)
+	harness.WantIn(t, r.Stderr, "the file is there, but its dynamic loader")
 }
 
 // The file that runs is the one that is there when the wait ends.
@@ -224,9 +143,7 @@ func TestCommandChangesDuringTheWait(t *testing.T) {
 		stdout, says string
 	}{
 		{"replaced", func(path string) error {
-			if err := os.WriteFile(path+".new", []byte("#!/bin/sh\necho new\n"), 0o755); err != nil {
-				return err
-			}
+			harness.WriteFile(t, path+".new", "#!/bin/sh\necho new\n", 0o755)
 			return os.Rename(path+".new", path)
 		}, 0, "new\n", "ready after "},
 		{"removed", os.Remove, 127, "", "looking up "},
@@ -234,19 +151,15 @@ func TestCommandChangesDuringTheWait(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "app")
-			if err := os.WriteFile(path, []byte("#!/bin/sh\necho old\n"), 0o755); err != nil {
-				t.Fatal(err)
-			}
+			harness.WriteFile(t, path, "#!/bin/sh\necho old\n", 0o755)
 			port := harness.NewPort(t)
 			p := harness.Start(t, envoyWait(t, "--url", port.URL(), path))
 			p.Await("connection refused")
 			if err := test.change(path); err != nil {
 				t.Fatal(err)
 			}
-			port.Agent(true)
-			if r := p.Result(); r.Code != test.code || r.Stdout != test.stdout || !strings.Contains(message(t, r.Stderr), test.says) {
-				t.Errorf("%+v", r)
-			}
+			port.Sidecar(true)
+			p.Result().Want(t, test.code, test.stdout).Says(t, "", test.says)
 		})
 	}
 }
@@ -255,14 +168,10 @@ func TestCommandChangesDuringTheWait(t *testing.T) {
 func TestTheAppsOwnEnd(t *testing.T) {
 	url := readyURL(t)
 	for code := range 256 {
-		if r := run(t, "--url", url, "--", "sh", "-c", "exit "+strconv.Itoa(code)); r.Code != code || r.Signal != 0 {
-			t.Errorf("exit %d became %+v", code, r)
-		}
+		run(t, "--url", url, "--", "sh", "-c", "exit "+strconv.Itoa(code)).WantCode(t, code)
 	}
 	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGSEGV, syscall.SIGUSR1} {
-		if r := run(t, "--url", url, "--", "sh", "-c", fmt.Sprintf("kill -%d $$", signal)); r.Signal != signal {
-			t.Errorf("%v became %+v", signal, r)
-		}
+		run(t, "--url", url, "--", "sh", "-c", fmt.Sprintf("kill -%d $$", signal)).WantSignal(t, signal)
 	}
 }
 
@@ -271,9 +180,7 @@ func TestArguments(t *testing.T) {
 	url := readyURL(t)
 	dir := t.TempDir()
 	for _, name := range []string{"-h", "--version", "--"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\necho \"ran ${0##*/}:$*\"\n"), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		harness.WriteFile(t, dir+"/"+name, "#!/bin/sh\necho \"ran ${0##*/}:$*\"\n", 0o755)
 	}
 	for _, test := range []struct {
 		args []string
@@ -286,10 +193,7 @@ func TestArguments(t *testing.T) {
 		{[]string{"--", "--version"}, "ran --version:\n"},
 		{[]string{"--", "--", "2"}, "ran --:2\n"},
 	} {
-		cmd := envoyWait(t, append([]string{"--url", url}, test.args...)...)
-		cmd.Env = harness.Env("PATH=" + dir + ":" + os.Getenv("PATH"))
-		if r := harness.Start(t, cmd).Result(); r.Code != 0 || r.Stdout != test.want {
-			t.Errorf("%q: %+v", test.args, r)
-		}
+		path := "PATH=" + dir + ":" + os.Getenv("PATH")
+		runEnv(t, []string{path}, append([]string{"--url", url}, test.args...)...).Want(t, 0, test.want)
 	}
 }

@@ -4,35 +4,28 @@ package e2e
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // job returns the flags of a Job whose sidecar is ready.
-func job(t *testing.T) (*agent.Agent, []string) {
+func job(t *testing.T) (*sidecar.Sidecar, []string) {
 	t.Helper()
 	port := harness.NewPort(t)
-	return port.Agent(true), []string{"--url", port.URL(), "--quit-url", port.QuitURL()}
+	return port.Sidecar(true), []string{"--url", port.URL(), "--quit-url", port.QuitURL()}
 }
 
 // The sidecar is told to quit once, whatever became of the command; the exit
 // status is that of the same run without --quit-url.
 func TestQuit(t *testing.T) {
 	refusing := harness.NewPort(t).URL()
-	noShebang := filepath.Join(t.TempDir(), "noshebang")
-	if err := os.WriteFile(noShebang, []byte("echo hi\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
 	inVain := []string{"--url", refusing, "--timeout", "50ms"}
 	onSuccess := []string{"--quit-on", "success"}
 	for _, test := range []struct {
@@ -49,7 +42,7 @@ func TestQuit(t *testing.T) {
 		{"not ready, not started", append(inVain, "--on-timeout", "fail", "true"), "", 124, 1},
 		{"no such command", []string{"no-such-command"}, "", 127, 1},
 		{"cannot be run", []string{"/"}, "", 126, 1},
-		{"cannot be run, as the start shows", []string{noShebang}, "", 126, 1},
+		{"cannot be run, as the start shows", []string{noShebang(t)}, "", 126, 1},
 
 		{"success: exit 0", append(onSuccess, "true"), "", 0, 1},
 		{"success: exit 3", append(onSuccess, "sh", "-c", "exit 3"), "", 3, 0},
@@ -67,14 +60,10 @@ func TestQuit(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			agent, flags := job(t)
-			cmd := envoyWait(t, append(flags, test.args...)...)
-			cmd.Env = append(cmd.Env, test.env)
-			r := harness.Start(t, cmd).Result()
-			if r.Code != test.code || agent.Quits() != test.quits {
-				t.Errorf("told to quit %d times, want %d, with %d; %+v", agent.Quits(), test.quits, test.code, r)
-			}
-			if last := message(t, r.Stderr); test.quits > 0 && !strings.HasPrefix(last, "told to quit: http://") {
-				t.Errorf("the last line is %s", last)
+			r := runEnv(t, []string{test.env}, append(flags, test.args...)...).WantCode(t, test.code)
+			harness.Want(t, "requests to quit", agent.Quits(), test.quits)
+			if test.quits > 0 {
+				r.Says(t, "told to quit: http://")
 			}
 		})
 	}
@@ -84,20 +73,14 @@ func TestQuit(t *testing.T) {
 func TestQuitComesLast(t *testing.T) {
 	agent, flags := job(t)
 	cmd := envoyWait(t, append(flags, "--", "cat")...)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stdin := harness.Stdin(t, cmd)
 	p := harness.Start(t, cmd)
 	_, _ = io.WriteString(stdin, "running\n")
 	p.Await("running")
-	if n := agent.Quits(); n != 0 {
-		t.Errorf("told to quit %d times while the command runs", n)
-	}
+	harness.Want(t, "requests to quit while the command runs", agent.Quits(), 0)
 	_ = stdin.Close()
-	if r := p.Result(); r.Code != 0 || agent.Quits() != 1 {
-		t.Errorf("told to quit %d times: %+v", agent.Quits(), r)
-	}
+	p.Result().WantCode(t, 0)
+	harness.Want(t, "requests to quit", agent.Quits(), 1)
 }
 
 func TestQuitAfterASignalDuringTheWait(t *testing.T) {
@@ -106,20 +89,16 @@ func TestQuitAfterASignalDuringTheWait(t *testing.T) {
 	p.Await("connection refused")
 	p.Signal(syscall.SIGTERM)
 	p.Signal(syscall.SIGTERM) // one more changes nothing
-	if r := p.Result(); r.Code != 128+15 || r.Stdout != "" || agent.Quits() != 1 {
-		t.Errorf("told to quit %d times: %+v", agent.Quits(), r)
-	}
+	p.Result().Want(t, 128+15, "")
+	harness.Want(t, "requests to quit", agent.Quits(), 1)
 }
 
 func TestQuitOfSeveral(t *testing.T) {
 	one, two := harness.NewPort(t), harness.NewPort(t)
-	agents := []*agent.Agent{one.Agent(true), two.Agent(true)}
-	cmd := envoyWait(t, "--disabled", "true")
-	cmd.Env = append(cmd.Env, "ENVOY_WAIT_QUIT_URL="+one.QuitURL()+","+two.QuitURL())
-	r := harness.Start(t, cmd).Result()
-	if r.Code != 0 || agents[0].Quits() != 1 || agents[1].Quits() != 1 || strings.Count(r.Stderr, "told to quit") != 2 {
-		t.Errorf("%+v", r)
-	}
+	a, b := one.Sidecar(true), two.Sidecar(true)
+	r := runEnv(t, []string{"ENVOY_WAIT_QUIT_URL=" + one.QuitURL() + "," + two.QuitURL()}, "--disabled", "true").WantCode(t, 0)
+	harness.Want(t, "requests to quit", [2]int{a.Quits(), b.Quits()}, [2]int{1, 1})
+	harness.Want(t, "lines about it", strings.Count(r.Stderr, "told to quit"), 2)
 }
 
 // Whatever the sidecar does, the exit status is the command's, one POST is sent
@@ -149,19 +128,13 @@ func TestQuitAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			port := harness.NewPort(t)
 			requests := answering(port.Listen(), test.answer)
-			r := run(t, "--disabled", "--quit-url", port.QuitURL(), "--", "sh", "-c", "exit 7")
-			if r.Code != 7 {
-				t.Errorf("%+v", r)
+			r := run(t, "--disabled", "--quit-url", port.QuitURL(), "--", "sh", "-c", "exit 7").WantCode(t, 7)
+			r.Says(t, "", port.QuitURL()+": "+test.says)
+			lines := r.Lines(t)
+			for field, want := range map[string]any{"severity": test.severity, "attempts": 1.0, "url": port.QuitURL()} {
+				harness.Want(t, field, lines[len(lines)-1][field], want)
 			}
-			lines := jsonLines(t, r.Stderr)
-			last := lines[len(lines)-1]
-			if last["severity"] != test.severity || !strings.Contains(last["message"].(string), port.QuitURL()+": "+test.says) ||
-				last["attempts"] != 1.0 || last["url"] != port.QuitURL() {
-				t.Errorf("the last line is %v", last)
-			}
-			if got := <-requests; got != "POST /quitquitquit" {
-				t.Errorf("the request was %s", got)
-			}
+			harness.Want(t, "request", <-requests, "POST /quitquitquit")
 			select {
 			case more := <-requests:
 				t.Errorf("one more request: %s", more)
@@ -193,12 +166,9 @@ func answering(l net.Listener, answer func(net.Conn)) <-chan string {
 // What never answers is given up at --quit-timeout, for all URLs together.
 func TestQuitTimeout(t *testing.T) {
 	refusing, hanging := harness.NewPort(t).QuitURL(), hangingURL(t)
-	r := run(t, "--disabled", "--quit-timeout", "300ms", "--quit-url", refusing, "--quit-url", hanging, "--", "sh", "-c", "exit 7")
-	if r.Code != 7 ||
-		!strings.Contains(r.Stderr, "not told to quit: "+refusing+": connection refused; hint: nothing listens there") ||
-		!strings.Contains(r.Stderr, "not told to quit: "+hanging+": no answer in time; hint: ") {
-		t.Errorf("%+v", r)
-	}
+	r := run(t, "--disabled", "--quit-timeout", "300ms", "--quit-url", refusing, "--quit-url", hanging, "--", "sh", "-c", "exit 7").WantCode(t, 7)
+	harness.WantIn(t, r.Stderr, "not told to quit: "+refusing+": connection refused; hint: nothing listens there",
+		"not told to quit: "+hanging+": no answer in time; hint: ")
 }
 
 // A sidecar that is only now starting is told as soon as it listens.
@@ -209,20 +179,22 @@ func TestQuitOfASidecarThatIsOnlyStarting(t *testing.T) {
 	p := harness.Start(t, envoyWait(t, "--disabled", "--quit-timeout", harness.Patience.String(),
 		"--quit-url", first.QuitURL(), "--quit-url", second.QuitURL(), "true"))
 	<-begun // and the second has been refused by now, or will be
-	agent := second.Agent(false)
+	agent := second.Sidecar(false)
 	close(release)
-	if r := p.Result(); r.Code != 0 || agent.Quits() != 1 || !strings.Contains(r.Stderr, "told to quit: "+second.QuitURL()+": status 200") {
-		t.Errorf("%+v", r)
-	}
+	harness.WantIn(t, p.Result().WantCode(t, 0).Stderr, "told to quit: "+second.QuitURL()+": status 200")
+	harness.Want(t, "requests to quit", agent.Quits(), 1)
 }
 
-// The agent as a whole: it exits as soon as it is told, often before its answer.
+// The agent as a whole: it exits as soon as it is told, after its answer or before.
 func TestQuitOfAnAgentThatExits(t *testing.T) {
 	port := harness.NewPort(t)
-	l := port.Listen()
-	requests := answering(l, func(conn net.Conn) { _ = l.Close(); _ = conn.(*net.TCPConn).SetLinger(0) })
-	r := run(t, "--disabled", "--quit-url", port.QuitURL(), "--", "true")
-	if r.Code != 0 || !strings.Contains(r.Stderr, fmt.Sprintf("told to quit: %s: gone", port.QuitURL())) || <-requests == "" {
-		t.Errorf("%+v", r)
-	}
+	s, l := sidecar.New(true), port.Listen()
+	go func() { _ = s.Serve(l) }()
+	run(t, "--disabled", "--quit-url", port.QuitURL(), "--", "true").WantCode(t, 0).Says(t, "told to quit: "+port.QuitURL()+": status 200")
+	<-s.Quit()
+
+	port = harness.NewPort(t)
+	l = port.Listen()
+	answering(l, func(conn net.Conn) { _ = l.Close(); _ = conn.(*net.TCPConn).SetLinger(0) })
+	run(t, "--disabled", "--quit-url", port.QuitURL(), "--", "true").WantCode(t, 0).Says(t, "told to quit: "+port.QuitURL()+": gone")
 }

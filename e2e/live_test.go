@@ -42,7 +42,7 @@ func TestLiveLineLeavesNoTrace(t *testing.T) {
 			port := harness.NewPort(t)
 			p, _ := withTerminal(t, onXterm(t, "--url", port.URL(), "--", "sh", "-c", test.app), test.columns)
 			await(t, p, 2)
-			agent := port.Agent(false)
+			agent := port.Sidecar(false)
 			p.Await("status 503, was")
 			await(t, p, strings.Count(p.Stdout(), drawn)+2)
 			agent.SetReady(true)
@@ -51,9 +51,8 @@ func TestLiveLineLeavesNoTrace(t *testing.T) {
 			want := "envoy-wait: waiting for " + port.URL() + ": connection refused\n" +
 				"envoy-wait: " + port.URL() + ": status 503, was connection refused\n" +
 				"envoy-wait: " + ready + "\n" + test.out
-			if got, want := screen(t, test.columns, r.Stdout), screen(t, test.columns, strings.ReplaceAll(want, "\n", "\r\n")); got != want || r.Code != 0 {
-				t.Errorf("exit status %d, the screen is\n%s\nwant\n%s\nall that was written: %q", r.Code, got, want, r.Stdout)
-			}
+			harness.Want(t, "screen", screen(t, test.columns, r.Stdout), screen(t, test.columns, strings.ReplaceAll(want, "\n", "\r\n")))
+			r.WantCode(t, 0)
 		})
 	}
 }
@@ -98,9 +97,9 @@ func TestLiveLineOnATerminalThatIsStopped(t *testing.T) {
 		time.Sleep(time.Second) // four redraws
 		return p.Stdout() == before
 	})
-	port.Agent(true)
-	r := p.Result()
-	if _, err := os.Stat(mark); err != nil || r.Code != 0 || strings.Contains(r.Stdout, "ready after") {
+	port.Sidecar(true)
+	r := p.Result().WantCode(t, 0)
+	if _, err := os.Stat(mark); err != nil || strings.Contains(r.Stdout, "ready after") {
 		t.Errorf("%v, %+v", err, r)
 	}
 }

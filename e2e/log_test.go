@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,13 +20,13 @@ func TestJSONLines(t *testing.T) {
 	port := harness.NewPort(t)
 	p := harness.Start(t, envoyWait(t, "--url", port.URL(), "--", "echo", "secret argument"))
 	p.Await("connection refused")
-	agent := port.Agent(false)
+	agent := port.Sidecar(false)
 	p.Await("status 503")
 	agent.SetReady(true)
-	r := p.Result()
-	lines := jsonLines(t, r.Stderr)
-	if r.Code != 0 || r.Stdout != "secret argument\n" || len(lines) != 3 {
-		t.Fatalf("%+v", r)
+	r := p.Result().Want(t, 0, "secret argument\n")
+	lines := r.Lines(t)
+	if len(lines) != 3 {
+		t.Fatalf("%d lines: %s", len(lines), r.Stderr)
 	}
 	for i, want := range []map[string]any{
 		{"error": "connection refused", "status": nil, "attempts": 1.0},
@@ -34,9 +35,7 @@ func TestJSONLines(t *testing.T) {
 	} {
 		want["severity"], want["logger"], want["url"] = "INFO", "envoy-wait", port.URL()
 		for field, value := range want {
-			if lines[i][field] != value {
-				t.Errorf("line %d: %s is %v, want %v", i, field, lines[i][field], value)
-			}
+			harness.Want(t, fmt.Sprintf("line %d, %s", i, field), lines[i][field], value)
 		}
 		at, err := time.Parse(time.RFC3339Nano, lines[i]["time"].(string))
 		if err != nil || time.Since(at) > time.Hour || time.Since(at) < 0 {
@@ -56,10 +55,7 @@ func TestJSONLines(t *testing.T) {
 
 // If the first attempt succeeds, one line is all.
 func TestOneLineIfReady(t *testing.T) {
-	r := run(t, "--url", readyURL(t), "--", "true")
-	if len(jsonLines(t, r.Stderr)) != 1 || !strings.Contains(message(t, r.Stderr), `, starting "true"`) {
-		t.Errorf("%+v", r)
-	}
+	run(t, "--url", readyURL(t), "--", "true").WantLines(t, 1).Says(t, "", `, starting "true"`)
 }
 
 func TestTextOnATerminal(t *testing.T) {
@@ -87,36 +83,10 @@ func TestPasswordsAreNotPrinted(t *testing.T) {
 	}
 }
 
-func pipe(t *testing.T) (r, w *os.File) {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
-	_ = r.SetReadDeadline(time.Now().Add(harness.Patience))
-	return r, w
-}
-
-// fill fills a pipe, and leaves it blocking.
-func fill(t *testing.T, w *os.File) {
-	t.Helper()
-	fd := int(w.Fd()) // each call makes it blocking
-	if err := syscall.SetNonblock(fd, true); err != nil {
-		t.Fatal(err)
-	}
-	for err := error(nil); err == nil; {
-		_, err = syscall.Write(fd, make([]byte, 4096))
-	}
-	if err := syscall.SetNonblock(fd, false); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // The descriptors that are inherited keep their mode: they are shared.
 func TestStderrKeepsItsMode(t *testing.T) {
 	for _, want := range []int{0, syscall.O_NONBLOCK} {
-		_, w := pipe(t)
+		_, w := harness.Pipe(t)
 		fd := int(w.Fd()) // blocking from here on
 		if err := syscall.SetNonblock(fd, want != 0); err != nil {
 			t.Fatal(err)
@@ -159,9 +129,7 @@ func TestTerminationLog(t *testing.T) {
 			t.Run(test.name+", "+kind, func(t *testing.T) {
 				path := filepath.Join(t.TempDir(), "termination-log")
 				old := "old" + strings.Repeat(" longer than what will be written", 100)
-				if err := os.WriteFile(path+".old", []byte(old), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				harness.WriteFile(t, path+".old", old, 0o600)
 				// A /dev of its own, with the file as the kubelet would mount it.
 				args := append([]string{"--mount", "--propagation=private", "sh", "-c",
 					`set -e; ` + prepare + `; d=$(mktemp -d); mount -t tmpfs tmpfs "$d"; [ ! -e "$1" ] || mv "$1" "$d/termination-log"
@@ -191,8 +159,6 @@ func TestTerminationLog(t *testing.T) {
 
 func TestNothingOnStdout(t *testing.T) {
 	for _, args := range [][]string{{"--timeout", "x"}, {"--timeout", "20ms"}, {"--"}, {"no-such-app"}, {"--disabled"}} {
-		if r := run(t, args...); r.Stdout != "" {
-			t.Errorf("%v: %+v", args, r)
-		}
+		harness.Want(t, fmt.Sprintf("stdout of %v", args), run(t, args...).Stdout, "")
 	}
 }

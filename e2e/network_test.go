@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -16,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // inNetwork runs f on a thread with a network namespace of its own: loopback
@@ -50,13 +49,7 @@ func inNetwork(t *testing.T, f func()) {
 func bareImage(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
-	content, err := os.ReadFile(harness.Binary(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(root, "envoy-wait"), content, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	harness.WriteFile(t, root+"/envoy-wait", harness.ReadFile(t, harness.Binary(t)), 0o755)
 	return root
 }
 
@@ -86,18 +79,14 @@ func TestLocalhostInABareImage(t *testing.T) {
 					return
 				}
 				defer func() { _ = l.Close() }()
-				a := &agent.Agent{}
-				a.SetReady(true)
+				a := sidecar.New(true)
 				go func() { _ = a.Serve(l) }()
 				cmd := exec.Command("/envoy-wait", "--timeout", "20s")
 				cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
 				cmd.Env, cmd.Dir = []string{}, "/"
-				if r := harness.Start(t, cmd).Result(); r.Code != 0 || a.Requests() != 1 {
-					t.Errorf("%d requests, %+v", a.Requests(), r)
-				}
-				if n := queries.Load(); n != 0 {
-					t.Errorf("a resolver was asked %d times", n)
-				}
+				harness.Start(t, cmd).Result().WantCode(t, 0)
+				harness.Want(t, "probes", a.Requests(), 1)
+				harness.Want(t, "questions to a resolver", queries.Load(), 0)
 			})
 		})
 	}
@@ -150,44 +139,37 @@ func TestProxyVariablesChangeNothing(t *testing.T) {
 		// A request that is meant for a proxy has the whole URL in its first line.
 		go func() {
 			_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.RequestURI != agent.Path {
+				if r.RequestURI != sidecar.Path {
 					w.WriteHeader(http.StatusBadRequest)
 				}
 			}))
 		}()
 		defer func() { _ = l.Close() }()
 		for _, host := range []string{"localhost", "127.0.0.1", "10.1.2.3"} {
-			cmd := envoyWait(t, "--url", "http://"+host+":15020"+agent.Path, "--timeout", "5s")
+			cmd := envoyWait(t, "--url", "http://"+host+":15020"+sidecar.Path, "--timeout", "5s")
 			for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 				cmd.Env = append(cmd.Env, name+"=http://127.0.0.1:3128")
 			}
-			if r := harness.Start(t, cmd).Result(); r.Code != 0 {
-				t.Errorf("%s: %+v", host, r)
-			}
+			harness.Start(t, cmd).Result().WantCode(t, 0)
 		}
-		if n := connections.Load(); n != 0 {
-			t.Errorf("the proxy saw %d connections", n)
-		}
+		harness.Want(t, "connections to the proxy", connections.Load(), 0)
 	})
 }
 
 // All must be ready, under one deadline; each is asked until its first 200.
 func TestSeveralEndpoints(t *testing.T) {
 	first, second := harness.NewPort(t), harness.NewPort(t)
-	a := first.Agent(true)
+	a := first.Sidecar(true)
 	cmd := envoyWait(t, "--", "echo", "started")
 	cmd.Env = harness.Env("ENVOY_WAIT_URL=" + first.URL() + "," + second.URL())
 	p := harness.Start(t, cmd)
 	p.Await(second.URL() + ": connection refused")
-	b := second.Agent(false)
+	b := second.Sidecar(false)
 	p.Await("status 503")
 	a.SetReady(false)
 	b.SetReady(true)
-	if r := p.Result(); r.Code != 0 || r.Stdout != "started\n" || a.Requests() != 1 {
-		t.Errorf("%d requests to the first: %+v", a.Requests(), r)
-	}
-	r := run(t, "--url", first.URL(), "--url", harness.NewPort(t).URL(), "--timeout", "300ms")
-	if last := message(t, r.Stderr); r.Code != 124 || !strings.Contains(last, "status 503; http://") || !strings.Contains(last, "connection refused; hint: ") {
-		t.Errorf("%+v", r)
-	}
+	p.Result().Want(t, 0, "started\n")
+	harness.Want(t, "probes of the first", a.Requests(), 1)
+	run(t, "--url", first.URL(), "--url", harness.NewPort(t).URL(), "--timeout", "300ms").
+		WantCode(t, 124).Says(t, "", "status 503; http://", "connection refused; hint: ")
 }

@@ -3,15 +3,11 @@
 package e2e
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
@@ -21,20 +17,6 @@ const sigrtmin3 = syscall.Signal(37)
 var endSignals = map[string]syscall.Signal{
 	"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP, "SIGQUIT": syscall.SIGQUIT,
 	"SIGUSR1": syscall.SIGUSR1, "SIGUSR2": syscall.SIGUSR2, "SIGRTMIN+3": sigrtmin3, "SIGWINCH": syscall.SIGWINCH,
-}
-
-// detached starts cmd in a session of its own: no terminal, however the tests
-// are run.
-func detached(cmd *exec.Cmd) *exec.Cmd {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	return cmd
-}
-
-// asPID1 starts cmd as PID 1 of a PID namespace of its own.
-func asPID1(cmd *exec.Cmd) *exec.Cmd {
-	cmd = detached(cmd)
-	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
-	return cmd
 }
 
 // A signal during the wait ends it with 128+n, and the app never starts.
@@ -61,25 +43,9 @@ func signalDuringTheWait(t *testing.T, name string, signal syscall.Signal, how f
 		p := harness.Start(t, how(envoyWait(t, "--log-level", "debug", "--url", url, "--timeout", "30s", "--", "touch", mark)))
 		p.Await("DEBUG") // signals are caught before anything is said
 		p.Signal(signal)
-		r := p.Result()
-		if r.Code != 128+int(signal) || r.Signal != 0 {
-			t.Errorf("exit status %d, signal %d, want %d", r.Code, r.Signal, 128+int(signal))
-		}
-		if got := message(t, r.Stderr); !strings.HasPrefix(got, name+" after ") || !strings.HasSuffix(got, `, "touch" not started`) {
-			t.Errorf("the last line is %s", got)
-		}
-		if _, err := os.Stat(mark); err == nil {
-			t.Error("the app was started")
-		}
+		p.Result().WantCode(t, 128+int(signal)).Says(t, name+" after ", `, "touch" not started`)
+		wantNone(t, mark)
 	}
-}
-
-// hangingURL accepts connections, and that is all.
-func hangingURL(t *testing.T) string {
-	t.Helper()
-	port := harness.NewPort(t)
-	port.Listen()
-	return port.URL()
 }
 
 // INT and HUP that are ignored stay so, for the wait and for the app.
@@ -91,10 +57,8 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	p.Await("connection refused")
 	p.Signal(syscall.SIGINT)
 	p.Signal(syscall.SIGHUP)
-	port.Agent(true)
-	if r := p.Result(); r.Code != 0 || r.Stdout != "started\n" {
-		t.Errorf("%+v", r)
-	}
+	port.Sidecar(true)
+	p.Result().Want(t, 0, "started\n")
 }
 
 // WINCH on a terminal says only that the window changed its size.
@@ -103,10 +67,8 @@ func TestWindowChangeOnATerminal(t *testing.T) {
 	p := onTerminal(t, envoyWait(t, "--url", port.URL(), "--", "echo", "started"))
 	p.Await("connection refused")
 	p.Signal(syscall.SIGWINCH)
-	port.Agent(true)
-	if r := p.Result(); r.Code != 0 || !strings.Contains(r.Stdout, "started") {
-		t.Errorf("%+v", r)
-	}
+	port.Sidecar(true)
+	harness.WantIn(t, p.Result().WantCode(t, 0).Stdout, "started")
 }
 
 // After the start signals are the app's own affair.
@@ -118,17 +80,11 @@ func TestSignalAfterTheStart(t *testing.T) {
 			}
 			app := `trap 'echo got TERM; exit 7' TERM; echo "ready as $$"; while :; do read -r _ || exit 9; done`
 			cmd := envoyWait(t, "--url", readyURL(t), "--", "sh", "-c", app)
-			stdin, err := cmd.StdinPipe() // a builtin that waits: no child delays the trap
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = stdin.Close() }()
+			harness.Stdin(t, cmd) // a builtin that waits: no child delays the trap
 			p := harness.Start(t, how(cmd))
 			p.Await("ready as ")
 			p.Signal(syscall.SIGTERM)
-			if r := p.Result(); r.Code != 7 || !strings.Contains(r.Stdout, "got TERM") {
-				t.Errorf("%+v", r)
-			}
+			harness.WantIn(t, p.Result().WantCode(t, 7).Stdout, "got TERM")
 		})
 	}
 }
@@ -142,10 +98,7 @@ func TestSignalAroundTheStart(t *testing.T) {
 	for i := range rounds {
 		// /bin/cat has no handler: SIGUSR1 kills it.
 		cmd := envoyWait(t, "--log-level", "debug", "--url", url, "--", "cat")
-		stdin, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
+		stdin := harness.Stdin(t, cmd)
 		p := harness.Start(t, detached(cmd))
 		p.Await("DEBUG")
 		time.Sleep(time.Duration(i) * 100 * time.Microsecond) // any moment of the few milliseconds left
@@ -162,28 +115,4 @@ func TestSignalAroundTheStart(t *testing.T) {
 		}
 	}
 	t.Logf("%d before the app, %d after", before, after)
-}
-
-// onTerminal starts cmd with a pseudo-terminal as its controlling terminal, and
-// as stdin, stdout and stderr. What it writes is in the process's stdout.
-func onTerminal(t *testing.T, cmd *exec.Cmd) *harness.Process {
-	t.Helper()
-	p, _ := withTerminal(t, cmd, 0)
-	return p
-}
-
-// withTerminal is onTerminal for one of so many columns, where 0 is not known. It
-// returns the other end, too.
-func withTerminal(t *testing.T, cmd *exec.Cmd, columns int) (*harness.Process, *os.File) {
-	t.Helper()
-	master, slave := harness.Terminal(t)
-	if err := unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(columns)}); err != nil {
-		t.Fatal(err)
-	}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	p := harness.Start(t, cmd)
-	_ = slave.Close()
-	p.Capture(master)
-	return p, master
 }

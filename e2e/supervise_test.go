@@ -27,7 +27,7 @@ import (
 func supervising(t *testing.T, command ...string) *exec.Cmd {
 	t.Helper()
 	port := harness.NewPort(t)
-	port.Agent(true)
+	port.Sidecar(true)
 	return envoyWait(t, append([]string{"--disabled", "--quit-url", port.QuitURL(), "--"}, command...)...)
 }
 
@@ -35,21 +35,15 @@ func supervising(t *testing.T, command ...string) *exec.Cmd {
 func TestSupervisedEnd(t *testing.T) {
 	_, flags := job(t)
 	for code := range 256 {
-		r := run(t, append(flags, "--disabled", "--log-level", "error", "--", "sh", "-c", "exit "+strconv.Itoa(code))...)
-		if r.Code != code || r.Signal != 0 || r.Stderr != "" {
-			t.Errorf("exit %d became %+v", code, r)
-		}
+		run(t, append(flags, "--disabled", "--log-level", "error", "--", "sh", "-c", "exit "+strconv.Itoa(code))...).WantCode(t, code).WantLines(t, 0)
 	}
 	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGSEGV, syscall.SIGUSR1, syscall.SIGPIPE, 64} {
-		r := run(t, append(flags, "--disabled", "--", "sh", "-c", fmt.Sprintf("kill -%d $$", signal))...)
-		if r.Code != 128+int(signal) || r.Signal != 0 {
-			t.Errorf("%v became %+v", signal, r)
-		}
+		run(t, append(flags, "--disabled", "--", "sh", "-c", fmt.Sprintf("kill -%d $$", signal))...).WantCode(t, 128+int(signal))
 	}
 }
 
-// passedOn are the signals that reach a supervised command.
-func passedOn() (signals []syscall.Signal) {
+// forwarded are the signals that reach a supervised command.
+func forwarded() (signals []syscall.Signal) {
 	kept := []syscall.Signal{
 		syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, 32, 33, 34,
 		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS,
@@ -73,13 +67,10 @@ type acknowledging struct {
 
 func startAcknowledging(t *testing.T, change func(*exec.Cmd)) *acknowledging {
 	t.Helper()
-	cmd := detached(asApp(supervising(t, os.Args[0]), "acknowledge"))
+	cmd := detached(harness.Role(supervising(t, os.Args[0]), "acknowledge"))
 	change(cmd)
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, w := pipe(t)
+	stdin := harness.Stdin(t, cmd)
+	r, w := harness.Pipe(t)
 	cmd.Stdout = w
 	p := &acknowledging{Process: harness.Start(t, cmd), stdin: stdin, stdout: r, output: bufio.NewReader(r)}
 	_ = w.Close()
@@ -102,16 +93,14 @@ func (p *acknowledging) end(t *testing.T) {
 	if rest, err := io.ReadAll(p.output); len(rest) > 0 || err != nil {
 		t.Errorf("more was printed: %q (%v)", rest, err)
 	}
-	if r := p.Result(); r.Code != 0 {
-		t.Errorf("%+v", r)
-	}
+	p.Result().WantCode(t, 0)
 }
 
 // No signal is lost, and none comes twice, each acknowledged before the next is
 // sent: half of them to envoy-wait alone, half to its process group.
 func TestSignalsReachTheSupervised(t *testing.T) {
 	p := startAcknowledging(t, func(*exec.Cmd) {})
-	signals := passedOn()
+	signals := forwarded()
 	for i := range 1000 {
 		sig := signals[rand.IntN(len(signals))]
 		if i < len(signals) {
@@ -131,9 +120,7 @@ func TestSignalEndsTheSupervised(t *testing.T) {
 		p := harness.Start(t, detached(supervising(t, "sh", "-c", "echo ready; exec sleep 1000")))
 		p.Await("ready")
 		p.Signal(signal)
-		if r := p.Result(); r.Code != 128+int(signal) || r.Signal != 0 {
-			t.Errorf("%v: %+v", signal, r)
-		}
+		p.Result().WantCode(t, 128+int(signal))
 	}
 }
 
@@ -155,8 +142,7 @@ func TestBlockedSignalsReachTheSupervised(t *testing.T) {
 func TestOurOwnSIGPIPE(t *testing.T) {
 	var stderr, reader *os.File
 	p := startAcknowledging(t, func(cmd *exec.Cmd) {
-		reader, stderr = pipe(t)
-		fill(t, stderr)
+		reader, stderr = harness.FullPipe(t)
 		cmd.Stderr = stderr
 	})
 	_ = stderr.Close()
@@ -178,7 +164,7 @@ func TestSignalAroundTheSupervisedStart(t *testing.T) {
 		p := harness.Start(t, detached(envoyWait(t, "--url", port.URL(), "--quit-url", port.QuitURL(), "--",
 			"sh", "-c", "echo started; exec sleep 1000")))
 		p.Await("connection refused")
-		port.Agent(true)
+		port.Sidecar(true)
 		time.Sleep(time.Duration(i) * 500 * time.Microsecond) // any moment of those that are left
 		p.Signal(syscall.SIGUSR1)
 		r := p.Result()
@@ -202,7 +188,7 @@ var orphans = flag.Int("orphans", 1000, "how many orphans there are to reap; rou
 func TestOrphans(t *testing.T) {
 	asSubreaper := func(cmd *exec.Cmd) *exec.Cmd {
 		cmd.Path, cmd.Args = os.Args[0], append([]string{os.Args[0]}, cmd.Args...)
-		return asApp(cmd, "subreaper")
+		return harness.Role(cmd, "subreaper")
 	}
 	for name, how := range map[string]func(*exec.Cmd) *exec.Cmd{"as a subreaper": asSubreaper, "as PID 1": asPID1} {
 		t.Run(name, func(t *testing.T) {
@@ -214,10 +200,7 @@ func TestOrphans(t *testing.T) {
 			script := fmt.Sprintf(`i=0; while [ $i -lt %d ]; do (%s); i=$((i+1)); echo "batch $i."; done; (sleep 1000 & echo "last orphan"); read -r _; exit 7`,
 				batches, strings.Repeat(": & ", 100))
 			cmd := how(supervising(t, "sh", "-c", script))
-			stdin, err := cmd.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
+			stdin := harness.Stdin(t, cmd)
 			p := harness.Start(t, cmd)
 			for i := range batches {
 				p.Await(fmt.Sprintf("batch %d.", i+1))
@@ -235,9 +218,7 @@ func TestOrphans(t *testing.T) {
 				return len(left) == 1
 			})
 			_ = stdin.Close()
-			if r := p.Result(); r.Code != 7 {
-				t.Errorf("%+v", r)
-			}
+			p.Result().WantCode(t, 7)
 		})
 	}
 }
@@ -267,14 +248,10 @@ func commandOf(pid int) string {
 
 // If envoy-wait is killed the command is told.
 func TestSupervisorIsKilled(t *testing.T) {
-	read, write := pipe(t)
+	read, write := harness.Pipe(t)
 	cmd := supervising(t, "sh", "-c", `trap 'echo told; exit' TERM; echo ready; while :; do read -r _ || exit 9; done`)
 	cmd.Stdout = write
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = stdin.Close() }()
+	harness.Stdin(t, cmd)
 	p := harness.Start(t, detached(cmd))
 	_ = write.Close()
 	output := bufio.NewReader(read)
@@ -292,13 +269,11 @@ func TestSupervisedStreams(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	cmd := supervising(t, "sha256sum")
 	cmd.Stdin = bytes.NewReader(content)
-	if r := harness.Start(t, cmd).Result(); r.Stdout != fmt.Sprintf("%x  -\n", sha256.Sum256(content)) {
-		t.Errorf("%+v", r)
-	}
+	harness.Start(t, cmd).Result().Want(t, 0, fmt.Sprintf("%x  -\n", sha256.Sum256(content)))
 
-	stdinRead, stdin := pipe(t)
-	stdout, stdoutWrite := pipe(t)
-	control, controlWrite := pipe(t)
+	stdinRead, stdin := harness.Pipe(t)
+	stdout, stdoutWrite := harness.Pipe(t)
+	control, controlWrite := harness.Pipe(t)
 	cmd = supervising(t, "sh", "-c", "echo last; exec <&- >&-; read -r _ <&3")
 	cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = stdinRead, stdoutWrite, []*os.File{control}
 	p := harness.Start(t, cmd)
@@ -311,7 +286,5 @@ func TestSupervisedStreams(t *testing.T) {
 		return err != nil
 	})
 	_ = controlWrite.Close()
-	if r := p.Result(); r.Code != 1 { // read's at the end of file
-		t.Errorf("%+v", r)
-	}
+	p.Result().WantCode(t, 1) // read's at the end of file
 }

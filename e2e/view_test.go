@@ -81,7 +81,7 @@ func TestTheAppsView(t *testing.T) {
 				for how, wrapper := range map[string][]string{"through envoy-wait": execs, "under envoy-wait": stays} {
 					wrapped := view(t, what, slices.Concat(s.wrapper, wrapper, command), how == "under envoy-wait")
 					if to, ok := s.becomes[what]; ok {
-						wantIn(t, wrapped, to)
+						harness.WantIn(t, wrapped, to)
 						continue
 					}
 					expected := direct
@@ -136,10 +136,7 @@ func view(t *testing.T, what string, argv []string, supervised bool) string {
 	cmd.Stdin, cmd.Stderr = null, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p := harness.Start(t, cmd)
-	r := p.Result()
-	if r.Code != 0 {
-		t.Fatalf("%q: %+v", argv, r)
-	}
+	r := p.Result().WantCode(t, 0)
 	pid, parent := p.Process.Pid, os.Getpid()
 	out := r.Stdout
 	if supervised {
@@ -150,14 +147,14 @@ func view(t *testing.T, what string, argv []string, supervised bool) string {
 	}
 	switch what {
 	case "status":
-		wantIn(t, out, fmt.Sprintf("Pid:\t%d\n", pid), fmt.Sprintf("PPid:\t%d\n", parent))
+		harness.WantIn(t, out, fmt.Sprintf("Pid:\t%d\n", pid), fmt.Sprintf("PPid:\t%d\n", parent))
 		out = strings.Replace(out, fmt.Sprintf("PPid:\t%d\n", parent), "PPid:\tPARENT\n", 1)
 	case "stat":
 		session, err := unix.Getsid(0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantIn(t, out, fmt.Sprintf("%d (cat) R %d %d %d ", pid, parent, pid, session))
+		harness.WantIn(t, out, fmt.Sprintf("%d (cat) R %d %d %d ", pid, parent, pid, session))
 		fields := strings.Fields(out)[:8] // the rest is memory and times
 		fields[3] = "PARENT"
 		out = strings.Join(fields, " ")
@@ -168,23 +165,11 @@ func view(t *testing.T, what string, argv []string, supervised bool) string {
 	return volatile.ReplaceAllString(out, "")
 }
 
-func wantIn(t *testing.T, out string, wants ...string) {
-	t.Helper()
-	for _, want := range wants {
-		if !strings.Contains(out, want) {
-			t.Errorf("no %q in\n%s", want, out)
-		}
-	}
-}
-
 // Not a byte of stdin is taken from the app.
 func TestStdin(t *testing.T) {
 	port := harness.NewPort(t)
 	cmd := envoyWait(t, "--url", port.URL(), "--", "sha256sum")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	stdin := harness.Stdin(t, cmd)
 	p := harness.Start(t, cmd)
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	go func() {
@@ -192,8 +177,6 @@ func TestStdin(t *testing.T) {
 		_ = stdin.Close()
 	}()
 	p.Await("connection refused")
-	port.Agent(true)
-	if r := p.Result(); r.Stdout != fmt.Sprintf("%x  -\n", sha256.Sum256(content)) {
-		t.Errorf("%+v", r)
-	}
+	port.Sidecar(true)
+	p.Result().Want(t, 0, fmt.Sprintf("%x  -\n", sha256.Sum256(content)))
 }

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // rival is one way to start an app, perhaps after a wait.
@@ -85,7 +85,7 @@ func parseRival(name, text string) rival {
 // has an environment that is the same everywhere, and dies with all it has
 // started.
 func (r rival) command(ctx context.Context, address string, app []string, before ...string) *exec.Cmd {
-	replacer := strings.NewReplacer("{url}", "http://"+address+agent.Path, "{address}", address)
+	replacer := strings.NewReplacer("{url}", "http://"+address+sidecar.Path, "{address}", address)
 	words := before
 	for _, word := range r.words {
 		if word == "{command}" {

@@ -11,7 +11,7 @@ import (
 	"os/exec"
 	"time"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 func main() {
@@ -27,9 +27,9 @@ func main() {
 
 func demo(binary string) error {
 	address := freeAddress()
-	url := "http://" + address + agent.Path
+	url := "http://" + address + sidecar.Path
 	start := time.Now()
-	go sidecar(address)
+	go play(address)
 
 	app := []string{"sh", "-c", `echo "app:        started as process $$, its parent is $PPID"`}
 	cmd := exec.Command(binary, append([]string{"--log-format", "text", "--url", url, "--"}, app...)...)
@@ -56,8 +56,8 @@ func freeAddress() string {
 	return "localhost:15020"
 }
 
-// sidecar refuses for one second, answers 503 for two, and then 200.
-func sidecar(address string) {
+// play refuses for one second, answers 503 for two, and then 200.
+func play(address string) {
 	say := func(what string) { fmt.Println("sidecar:   ", what) }
 	say("the network is redirected to me, and I am not listening yet")
 	time.Sleep(time.Second)
@@ -67,10 +67,10 @@ func sidecar(address string) {
 		return
 	}
 	say("listening on " + address + ", waiting for my configuration")
-	a := &agent.Agent{}
+	s := sidecar.New(false)
 	time.AfterFunc(2*time.Second, func() {
 		say("ready")
-		a.SetReady(true)
+		s.SetReady(true)
 	})
-	_ = a.Serve(l)
+	_ = s.Serve(l)
 }

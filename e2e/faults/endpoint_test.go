@@ -6,10 +6,8 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"log"
 	"math/rand/v2"
@@ -18,14 +16,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // endpoint is what envoy-wait asks.
@@ -67,36 +64,9 @@ func (e *endpoint) listen(l net.Listener, serve func(net.Conn, *endpoint)) {
 	}()
 }
 
-// newPort returns an address that is ours, where nothing listens before at does,
-// or when it has stopped to.
-func newPort(t *testing.T) (fd int, address string) {
-	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		t.Cleanup(func() { _ = unix.Close(fd) })
-		err = errors.Join(shared(uintptr(fd)), unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	name, err := unix.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fd, fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port)
-}
-
-func shared(fd uintptr) error {
-	return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
-}
-
-// at listens on an address of newPort.
-func (e *endpoint) at(address string, serve func(net.Conn, *endpoint)) net.Listener {
-	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-		var err error
-		return errors.Join(raw.Control(func(fd uintptr) { err = shared(fd) }), err)
-	}}
-	l, err := config.Listen(context.Background(), "tcp4", address)
+// open listens until the listener is closed.
+func (e *endpoint) open(serve func(net.Conn, *endpoint)) net.Listener {
+	l, err := e.port.Port.Listen()
 	if err != nil {
 		panic(err) // there is no test to fail: this is a connection's goroutine
 	}
@@ -355,19 +325,21 @@ func tlsServer(t *testing.T) string {
 	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	return server.URL + agent.Path
+	return server.URL + sidecar.Path
 }
 
 // fullBacklog is a listener that accepts nothing and whose queue is full: the
 // kernel drops each SYN.
 func fullBacklog(t *testing.T, e *endpoint, _ *start) {
-	fd, address := newPort(t)
-	if err := unix.Listen(fd, 0); err != nil {
+	raw, err := e.port.Listen().(*net.TCPListener).SyscallConn()
+	if err == nil {
+		err = errors.Join(raw.Control(func(fd uintptr) { err = unix.Listen(int(fd), 0) }), err)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	e.url = "http://" + address + agent.Path
 	for range 10 {
-		conn, err := net.DialTimeout("tcp", address, 100*time.Millisecond)
+		conn, err := net.DialTimeout("tcp", e.port.Address, 100*time.Millisecond)
 		if err != nil {
 			return
 		}
@@ -384,8 +356,6 @@ func flapping(t *testing.T, e *endpoint, _ *start) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	done := make(chan struct{})
 	stopped := make(chan struct{})
-	_, address := newPort(t)
-	e.url = "http://" + address + agent.Path
 	go func() {
 		defer close(stopped)
 		for n := 0; ; n++ {
@@ -395,7 +365,7 @@ func flapping(t *testing.T, e *endpoint, _ *start) {
 			}
 			var l net.Listener
 			if serve != nil {
-				l = e.at(address, serve)
+				l = e.open(serve)
 			}
 			moment := time.Duration(1+random.IntN(40)) * time.Millisecond
 			if n == 5 {
@@ -433,14 +403,12 @@ func once(text string) func(net.Conn, *endpoint) {
 
 // changingOwner is a port that belongs to something else for two requests.
 func changingOwner(t *testing.T, e *endpoint, _ *start) {
-	_, address := newPort(t)
-	e.url = "http://" + address + agent.Path
 	handedOver := make(chan net.Listener, 1)
 	var first net.Listener
-	first = e.at(address, func(conn net.Conn, _ *endpoint) {
+	first = e.open(func(conn net.Conn, _ *endpoint) {
 		if e.connections.Load() == 2 {
 			_ = first.Close()
-			handedOver <- e.at(address, answer(genuine))
+			handedOver <- e.open(answer(genuine))
 		}
 		say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")(conn, e)
 	})

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/wire"
 )
 
 var (
@@ -109,28 +111,28 @@ func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpo
 	// A busy machine may delay one run; a deadline that does not hold shows in
 	// each.
 	for range 4 {
-		if r.late && !ready && !r.Signaled {
-			t.Logf("it took %v, once more", r.Took)
+		if r.late && !ready && r.Signal == 0 {
+			t.Logf("it took %v, once more", r.Took())
 			r = f.run(t, onTimeout, serve, ready)
 		}
 	}
 	if r.late {
-		t.Errorf("it took %v\n%s", r.Took, r.stderr)
+		t.Errorf("it took %v\n%s", r.Took(), r.stderr)
 	}
 
 	wantCode, wantStarts := appStatus, int32(1)
 	if !ready && onTimeout == "fail" {
 		wantCode, wantStarts = 124, 0
 	}
-	if r.Code != wantCode || r.Signaled || r.starts != wantStarts {
+	if r.Code != wantCode || r.Signal != 0 || r.starts != wantStarts {
 		t.Errorf("on timeout %s: exit status %d, signal %d, %d starts; want %d and %d\n%s",
 			onTimeout, r.Code, r.Signal, r.starts, wantCode, wantStarts, r.stderr)
 	}
-	if r.early || !ready && r.Took < *length {
-		t.Errorf("it ended after %v, before a 200 and before the timeout\n%s", r.Took, r.stderr)
+	if r.early || !ready && r.Took() < *length {
+		t.Errorf("it ended after %v, before a 200 and before the timeout\n%s", r.Took(), r.stderr)
 	}
-	if r.MaxRSS<<10 > maxMemory {
-		t.Errorf("%d KiB of memory", r.MaxRSS)
+	if r.PeakKB<<10 > maxMemory {
+		t.Errorf("%d KiB of memory", r.PeakKB)
 	}
 	lines := strings.Count(r.stderr, "\n")
 	if limit := maxLines * max(1, int(*length/time.Minute)); lines >= limit {
@@ -139,7 +141,7 @@ func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpo
 	if dump.MatchString(r.stderr) {
 		t.Errorf("a crash: %s", r.stderr)
 	}
-	s.memory = max(s.memory, r.MaxRSS<<10)
+	s.memory = max(s.memory, r.PeakKB<<10)
 	s.lines = max(s.lines, lines)
 	if !ready {
 		s.overrun = max(s.overrun, r.overrun)
@@ -171,7 +173,7 @@ func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoin
 		end = max(end, how.during(p))
 	}
 	r := p.result()
-	r.overrun = r.Took - end
+	r.overrun = r.Took() - end
 	r.late = r.overrun > maxOverrun+f.slack
 	return r
 }
@@ -209,7 +211,7 @@ func binaries(t *testing.T) (envoyWait, launcher string) {
 		if files.dir, files.err = os.MkdirTemp("", "envoy-wait-faults-"); files.err != nil {
 			return
 		}
-		script := `set -e; chmod 755 "$1"; cp "$2" "$1/envoy-wait"; CGO_ENABLED=0 exec go build -o "$1" ./e2e/faults/launch`
+		script := `set -e; chmod 755 "$1"; cp "$2" "$1/envoy-wait"; CGO_ENABLED=0 exec go build -ldflags "-s -w" -o "$1" ./e2e/launch`
 		cmd := exec.Command("sh", "-c", script, "sh", files.dir, binary)
 		cmd.Dir = harness.Root()
 		_, files.err = cmd.Output()
@@ -233,12 +235,7 @@ type running struct {
 }
 
 type result struct {
-	Took     time.Duration
-	Code     int
-	Signaled bool
-	Signal   syscall.Signal
-	MaxRSS   int64 // KiB
-
+	wire.Report
 	stderr string
 	starts int32 // of the app
 	early  bool  // it was started before anything answered 200
@@ -250,20 +247,21 @@ type result struct {
 func launch(t *testing.T, e *endpoint, how *start) *running {
 	t.Helper()
 	binary, launcher := binaries(t)
-	args := append([]string{"measure"}, how.wrapper...)
-	args = append(append(append(args, binary), how.args...), "--", launcher, "app")
+	args := slices.Concat([]string{"-pid"}, how.wrapper, []string{binary}, how.args, []string{"--", launcher, "-app"})
 	cmd := exec.Command(launcher, args...)
 	cmd.Env = how.env
 	if how.stderr != nil {
 		cmd.Stderr = how.stderr
 	}
-	started, report := newPipe(t), newPipe(t)
-	cmd.ExtraFiles = []*os.File{started.w, report.w}
-	p := &running{t: t, timeout: how.timeout, Process: harness.Start(t, cmd), report: bufio.NewReader(report.r), startsWatched: make(chan struct{})}
-	_, _ = started.w.Close(), report.w.Close()
+	started, startedWrite := harness.Pipe(t)
+	report, reportWrite := harness.Pipe(t)
+	_, _ = started.SetDeadline(time.Time{}), report.SetDeadline(time.Time{}) // a wait may be as long
+	cmd.ExtraFiles = []*os.File{reportWrite, startedWrite}
+	p := &running{t: t, timeout: how.timeout, Process: harness.Start(t, cmd), report: bufio.NewReader(report), startsWatched: make(chan struct{})}
+	_, _ = startedWrite.Close(), reportWrite.Close()
 	go func() {
 		defer close(p.startsWatched)
-		for lines := bufio.NewScanner(started.r); lines.Scan(); {
+		for lines := bufio.NewScanner(started); lines.Scan(); {
 			p.starts.Add(1)
 			p.early.Store(e.mustBeReady && !e.ready.Load())
 		}
@@ -290,23 +288,11 @@ func (p *running) result() result {
 	timer := time.AfterFunc(p.timeout+harness.Patience/2, func() { _ = syscall.Kill(p.pid, syscall.SIGKILL) })
 	defer timer.Stop()
 	var r result
-	p.read(&r)
+	p.read(&r.Report)
 	if r := p.Result(); r.Code != 0 {
 		p.t.Fatalf("the launcher: %+v", r)
 	}
 	<-p.startsWatched
 	r.stderr, r.starts, r.early = p.Stderr(), p.starts.Load(), p.early.Load()
 	return r
-}
-
-type pipe struct{ r, w *os.File }
-
-func newPipe(t *testing.T) pipe {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
-	return pipe{r, w}
 }

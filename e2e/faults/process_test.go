@@ -55,11 +55,14 @@ func TestProcessFaults(t *testing.T) {
 		{name: "stdout closed", setUp: shell("exec 1>&-")},
 		{name: "stderr closed", setUp: shell("exec 2>&-")},
 		{name: "stdin, stdout and stderr closed", setUp: shell("exec 0<&- 1>&- 2>&-")},
-		{name: "stderr is a full pipe that nobody reads", setUp: stderr(func(t *testing.T) *os.File { return harness.FullPipe(t) })},
+		{name: "stderr is a full pipe that nobody reads", setUp: stderr(func(t *testing.T) *os.File {
+			_, w := harness.FullPipe(t)
+			return w
+		})},
 		{name: "stderr is a pipe whose reader is gone", setUp: stderr(func(t *testing.T) *os.File {
-			p := newPipe(t)
-			_ = p.r.Close()
-			return p.w
+			r, w := harness.Pipe(t)
+			_ = r.Close()
+			return w
 		})},
 		{name: "stderr is a terminal that hung up", setUp: stderr(func(t *testing.T) *os.File {
 			master, slave := harness.Terminal(t)
@@ -110,10 +113,6 @@ func TestProcessFaults(t *testing.T) {
 			harness.NeedRoot(t)
 			harness.NeedTools(t, "setpriv")
 			how.wrapper = strings.Fields("setpriv --reuid=65532 --regid=65532 --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs")
-		}},
-		{name: "seccomp as containers have it by default", setUp: func(t *testing.T, _ *endpoint, how *start) {
-			_, launcher := binaries(t)
-			how.wrapper = []string{launcher, "seccomp"}
 		}},
 		{name: "no network but for loopback that is down", setUp: func(t *testing.T, _ *endpoint, how *start) {
 			if how.ready {

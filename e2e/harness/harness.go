@@ -5,10 +5,6 @@
 package harness
 
 import (
-	"bytes"
-	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,13 +12,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
-
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 )
 
 // Patience bounds everything that a test waits for. It is no measure of
@@ -77,111 +68,6 @@ func NeedTools(t testing.TB, names ...string) {
 	}
 }
 
-// Result is how a process ended.
-type Result struct {
-	Stdout, Stderr string
-	// Code is the exit status, or 128 plus the number of Signal.
-	Code   int
-	Signal syscall.Signal
-}
-
-// Process is a process under test.
-type Process struct {
-	*exec.Cmd
-	t              testing.TB
-	stdout, stderr output
-	read           chan struct{} // closed when Capture has read all, or nil
-}
-
-// Start starts cmd, and kills it when the test ends. Stdout and stderr are
-// captured where they are not set.
-func Start(t testing.TB, cmd *exec.Cmd) *Process {
-	t.Helper()
-	p := &Process{Cmd: cmd, t: t}
-	if cmd.Stdout == nil {
-		cmd.Stdout = &p.stdout
-	}
-	if cmd.Stderr == nil {
-		cmd.Stderr = &p.stderr
-	}
-	cmd.WaitDelay = Patience
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%s: %v", cmd, err)
-	}
-	t.Cleanup(func() {
-		if cmd.ProcessState == nil {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-		}
-	})
-	return p
-}
-
-// Stdout is what was written so far.
-func (p *Process) Stdout() string { return p.stdout.String() }
-
-// Stderr is what was written so far.
-func (p *Process) Stderr() string { return p.stderr.String() }
-
-// Capture takes what comes from r, a terminal's other end, as the stdout.
-func (p *Process) Capture(r io.Reader) {
-	p.read = make(chan struct{})
-	go func() {
-		defer close(p.read)
-		_, _ = io.Copy(&p.stdout, r) // EIO when the last process has closed it
-	}()
-}
-
-// Await returns when the process has written text to stdout or stderr.
-func (p *Process) Await(text string) {
-	p.t.Helper()
-	Until(p.t, "written: "+text, func() bool {
-		return strings.Contains(p.Stdout(), text) || strings.Contains(p.Stderr(), text)
-	}, func() string { return p.Stdout() + p.Stderr() })
-}
-
-// Signal sends a signal.
-func (p *Process) Signal(signal syscall.Signal) {
-	p.t.Helper()
-	if err := p.Process.Signal(signal); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-// Result waits for the end.
-func (p *Process) Result() Result {
-	p.t.Helper()
-	timer := time.AfterFunc(Patience, func() { _ = p.Process.Kill() })
-	defer timer.Stop()
-	_ = p.Wait()
-	if p.read != nil {
-		<-p.read
-	}
-	status := p.ProcessState.Sys().(syscall.WaitStatus)
-	r := Result{Stdout: p.Stdout(), Stderr: p.Stderr(), Code: status.ExitStatus()}
-	if status.Signaled() {
-		r.Signal = status.Signal()
-		r.Code = 128 + int(r.Signal)
-	}
-	return r
-}
-
-// Run runs a command to its end.
-func Run(t testing.TB, name string, args ...string) Result {
-	t.Helper()
-	return Start(t, exec.Command(name, args...)).Result()
-}
-
-// Must runs a command that has to succeed, and returns its stdout.
-func Must(t testing.TB, name string, args ...string) string {
-	t.Helper()
-	r := Run(t, name, args...)
-	if r.Code != 0 {
-		t.Fatalf("%s %q: exit status %d\n%s%s", name, args, r.Code, r.Stdout, r.Stderr)
-	}
-	return r.Stdout
-}
-
 // Until waits for condition.
 func Until(t testing.TB, what string, condition func() bool, details ...func() string) {
 	t.Helper()
@@ -201,100 +87,4 @@ func Until(t testing.TB, what string, condition func() bool, details ...func() s
 func Env(more ...string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "ENVOY_WAIT_") })
 	return append(env, more...)
-}
-
-// Port is an agent.Port of a test.
-type Port struct {
-	*agent.Port
-	t testing.TB
-}
-
-// NewPort binds a port without listening.
-func NewPort(t testing.TB) *Port {
-	t.Helper()
-	p, err := agent.Bind()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return &Port{Port: p, t: t}
-}
-
-// Listen accepts connections from now on.
-func (p *Port) Listen() net.Listener {
-	p.t.Helper()
-	l, err := p.Port.Listen()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() { _ = l.Close() })
-	return l
-}
-
-// Agent is a sidecar's agent that listens, and is ready or not.
-func (p *Port) Agent(ready bool) *agent.Agent {
-	p.t.Helper()
-	a := &agent.Agent{}
-	a.SetReady(ready)
-	go func(l net.Listener) { _ = a.Serve(l) }(p.Listen())
-	return a
-}
-
-// Terminal is a new pseudo-terminal.
-func Terminal(t testing.TB) (master, slave *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	Need(t, err == nil, fmt.Sprintf("needs a pseudo-terminal: %v", err))
-	t.Cleanup(func() { _ = master.Close() })
-	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return master, slave
-}
-
-// FullPipe returns the end of a pipe that takes no more, and that nobody reads.
-func FullPipe(t testing.TB) *os.File {
-	t.Helper()
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = r.Close(), w.Close() })
-	fd := int(w.Fd()) // each call makes it blocking
-	if err := syscall.SetNonblock(fd, true); err != nil {
-		t.Fatal(err)
-	}
-	for err == nil {
-		_, err = syscall.Write(fd, make([]byte, 4096))
-	}
-	if err := syscall.SetNonblock(fd, false); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
-// output may be read while it is written.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }

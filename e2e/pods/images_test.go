@@ -67,7 +67,7 @@ var (
 	tiniShop  = once(ours, example("Dockerfile.tini", imageTiniShop))
 
 	sidecar = once(func() error {
-		build := `CGO_ENABLED=0 go build -o "$0/sidecar" github.com/envoy-wait/envoy-wait/e2e/sidecar &&
+		build := `CGO_ENABLED=0 go build -o "$0/sidecar" github.com/envoy-wait/envoy-wait/e2e/sidecar/cmd &&
 			tar -C "$0" -c sidecar | podman import --change='ENTRYPOINT ["/sidecar"]' - "$1"`
 		return command("sh", "-c", build, filepath.Join(storage, "tmp"), imageSidecar)
 	})

@@ -19,8 +19,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/bench/wire"
+	agent "github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 func main() {
@@ -73,7 +73,7 @@ func serve() error {
 // sidecar refuses connections or answers 503 until it is ready.
 type sidecar struct {
 	port        *agent.Port
-	agent       agent.Agent
+	agent       *agent.Sidecar
 	timer       *time.Timer
 	connections atomic.Int64
 
@@ -88,7 +88,7 @@ func open(refused bool, after time.Duration) (*sidecar, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sidecar{port: port}
+	s := &sidecar{port: port, agent: agent.New(false)}
 	if !refused {
 		if err := s.listen(); err != nil {
 			return nil, err

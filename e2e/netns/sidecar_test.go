@@ -1,6 +1,6 @@
 //go:build linux
 
-package mesh
+package netns
 
 import (
 	"bufio"
@@ -15,8 +15,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/envoy-wait/envoy-wait/e2e/agent"
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	standin "github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // proxyID is the user and the group of Istio's sidecar, whose own connections
@@ -37,12 +37,8 @@ func (m *machine) startSidecar() *sidecar {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	cmd := m.command(self, redisService+":6379", redis)
-	cmd.Env = append(cmd.Env, roleVariable+"=sidecar")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	cmd := harness.Role(m.command(self, redisService+":6379", redis), "sidecar")
+	stdin := harness.Stdin(m.t, cmd)
 	return &sidecar{Process: m.start(cmd), stdin: stdin}
 }
 
@@ -73,39 +69,50 @@ func sidecarProcess() error {
 	for i := 1; i+1 < len(os.Args); i += 2 {
 		services[os.Args[i]] = os.Args[i+1]
 	}
-	status := &agent.Agent{}
+	status := standin.New(false)
 	commands := bufio.NewScanner(os.Stdin)
+	var err error
 	for commands.Scan() {
-		command := commands.Text()
-		l, err := net.Listen("tcp", map[string]string{"status": ":15020", "outbound": "127.0.0.1:15001"}[command])
+		switch command := commands.Text(); command {
+		case "status":
+			err = listen(":15020", status.Serve)
+		case "outbound":
+			// Envoy's own port first, as in Istio.
+			err = errors.Join(listen(":15021", status.Serve), listen("127.0.0.1:15001", forward(services)))
+			status.SetReady(true)
+		}
 		if err != nil {
 			return err
 		}
-		if command == "status" {
-			go func() { _ = status.Serve(l) }()
-		} else {
-			go forward(l, services)
-			status.SetReady(true)
-		}
-		fmt.Println(command, "is open")
+		fmt.Println(commands.Text(), "is open")
 	}
 	return commands.Err()
 }
 
+func listen(address string, serve func(net.Listener) error) error {
+	l, err := net.Listen("tcp", address)
+	if err == nil {
+		go func() { _ = serve(l) }()
+	}
+	return err
+}
+
 // forward is Envoy's outbound listener as far as TCP is concerned: where a
 // connection was going before the redirect says which endpoint is meant.
-func forward(l net.Listener, services map[string]string) {
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer func() { _ = conn.Close() }()
-			if err := connect(conn.(*net.TCPConn), services); err != nil {
-				fmt.Fprintln(os.Stderr, "sidecar:", err)
+func forward(services map[string]string) func(net.Listener) error {
+	return func(l net.Listener) error {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return err
 			}
-		}()
+			go func() {
+				defer func() { _ = conn.Close() }()
+				if err := connect(conn.(*net.TCPConn), services); err != nil {
+					fmt.Fprintln(os.Stderr, "sidecar:", err)
+				}
+			}()
+		}
 	}
 }
 

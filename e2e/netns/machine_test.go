@@ -1,6 +1,6 @@
 //go:build linux
 
-package mesh
+package netns
 
 import (
 	"fmt"
@@ -19,28 +19,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// roleVariable makes this test binary a part of the scene.
-const roleVariable = "MESH_TEST_ROLE"
-
 func TestMain(m *testing.M) {
-	switch role := os.Getenv(roleVariable); role {
-	case "":
-		os.Exit(m.Run())
-	case "init":
-		exit(initProcess())
-	case "sidecar":
-		exit(sidecarProcess())
-	default:
-		exit(fmt.Errorf("%s=%s is unknown", roleVariable, role))
-	}
-}
-
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	harness.Main(m, map[string]func() error{"init": initProcess, "sidecar": sidecarProcess})
 }
 
 // machine has a network, processes and mounts of its own, as a Pod or a host.
@@ -56,15 +36,12 @@ func newMachine(t *testing.T) *machine {
 	t.Helper()
 	harness.NeedRoot(t)
 	harness.NeedTools(t, "ip", "nsenter")
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = harness.Env(roleVariable + "=init")
+	cmd := harness.Role(exec.Command("/proc/self/exe"), "init")
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Cloneflags:   unix.CLONE_NEWNET | unix.CLONE_NEWPID,
 		Unshareflags: unix.CLONE_NEWNS,
 	}
-	if _, err := cmd.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
+	harness.Stdin(t, cmd)
 	m := &machine{t: t, init: harness.Start(t, cmd)}
 	m.stop = sync.OnceFunc(func() {
 		_ = m.init.Process.Kill()

@@ -1,0 +1,70 @@
+//go:build linux
+
+package sidecar
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Port is a silent port on 127.0.0.1: it is ours, and refuses connections while
+// nothing listens. It is the only kind of silent port in these tests.
+type Port struct {
+	fd      int
+	Address string
+}
+
+// Bind takes a port without listening.
+func Bind() (*Port, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	p := &Port{fd: fd}
+	err = errors.Join(share(uintptr(fd)), unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	name, err := unix.Getsockname(fd)
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	p.Address = fmt.Sprintf("127.0.0.1:%d", name.(*unix.SockaddrInet4).Port)
+	return p, nil
+}
+
+// share lets a listener have the port, while the silent socket keeps it.
+func share(fd uintptr) error {
+	return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
+}
+
+// URL is the readiness URL of Istio's agent on this port.
+func (p *Port) URL() string { return "http://" + p.Address + Path }
+
+// QuitURL is where that agent is told to quit.
+func (p *Port) QuitURL() string { return "http://" + p.Address + QuitPath }
+
+// Listen accepts connections from now on. When the listener is closed the port
+// refuses again, and Listen may be called again.
+func (p *Port) Listen() (net.Listener, error) {
+	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+		var err error
+		return errors.Join(raw.Control(func(fd uintptr) { err = share(fd) }), err)
+	}}
+	return config.Listen(context.Background(), "tcp4", p.Address)
+}
+
+// Close gives up the port. Further calls do nothing.
+func (p *Port) Close() {
+	if p.fd >= 0 {
+		_ = unix.Close(p.fd)
+		p.fd = -1
+	}
+}

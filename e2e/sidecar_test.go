@@ -1,0 +1,193 @@
+//go:build linux
+
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
+	"github.com/envoy-wait/envoy-wait/e2e/wire"
+)
+
+// client is one connection to a sidecar.
+type client struct {
+	t    *testing.T
+	conn net.Conn
+	in   *bufio.Reader
+}
+
+func dial(t *testing.T, address string) *client {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(harness.Patience))
+	return &client{t, conn, bufio.NewReader(conn)}
+}
+
+var dateLine = regexp.MustCompile(`Date: [^\r]+ GMT\r\n`)
+
+// want sends a request, and compares all of the answer but its date.
+func (c *client) want(method, path, answer string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.conn, method+" "+path+" HTTP/1.1\r\nHost: localhost:15020\r\n\r\n"); err != nil {
+		c.t.Fatal(err)
+	}
+	var got strings.Builder
+	in := bufio.NewReader(io.TeeReader(c.in, &got))
+	resp, err := http.ReadResponse(in, nil)
+	if err == nil {
+		_, err = io.Copy(io.Discard, resp.Body)
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	text := dateLine.ReplaceAllString(got.String(), "Date\r\n")
+	harness.Want(c.t, method+" "+path, strings.ReplaceAll(text, "\r\n", "\n"), answer)
+}
+
+const (
+	answer503 = "HTTP/1.1 503 Service Unavailable\nVary: Accept-Encoding\nDate\nContent-Length: 0\n\n"
+	answer200 = "HTTP/1.1 200 OK\nVary: Accept-Encoding\nDate\nContent-Length: 0\n\n"
+	plainText = "Content-Type: text/plain; charset=utf-8\n"
+	errorText = plainText + "X-Content-Type-Options: nosniff\nDate\n"
+)
+
+// The stand-in answers as pilot-agent does.
+func TestStandIn(t *testing.T) {
+	port := harness.NewPort(t)
+	s := port.Sidecar(false)
+	c := dial(t, port.Address)
+	c.want("GET", sidecar.Path, answer503)
+	c.want("DELETE", sidecar.Path, answer503)
+	s.SetReady(true)
+	c.want("GET", sidecar.Path, answer200)
+	c.want("POST", sidecar.Path, answer200)
+	c.want("GET", sidecar.Path+"/", "HTTP/1.1 404 Not Found\n"+errorText+"Content-Length: 19\n\n404 page not found\n")
+	c.want("POST", "/"+sidecar.Path, "HTTP/1.1 307 Temporary Redirect\nLocation: "+sidecar.Path+"\nDate\nContent-Length: 0\n\n")
+	c.want("GET", sidecar.QuitPath, "HTTP/1.1 405 Method Not Allowed\n"+errorText+"Content-Length: 19\n\nMethod Not Allowed\n")
+	c.want("POST", sidecar.QuitPath, "HTTP/1.1 200 OK\nDate\nContent-Length: 2\n"+plainText+"\nOK")
+	harness.Want(t, "probes", s.Requests(), 4)
+	harness.Want(t, "requests to quit", s.Quits(), 1)
+	harness.Want(t, "connections", s.Connections(), 1)
+}
+
+// Only the Pod itself may tell the sidecar to quit.
+func TestStandInRefusesOthers(t *testing.T) {
+	inNetwork(t, func() {
+		s := sidecar.New(true)
+		l, err := net.Listen("tcp", ":15020")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer s.Close()
+		go func() { _ = s.Serve(l) }()
+		dial(t, "10.1.2.3:15020").want("POST", sidecar.QuitPath, "HTTP/1.1 403 Forbidden\n"+errorText+
+			"Content-Length: 41\n\nOnly requests from localhost are allowed\n")
+		harness.Want(t, "requests to quit", s.Quits(), 0)
+	})
+}
+
+// standIn is the command e2e/sidecar/cmd.
+type standIn struct {
+	*harness.Process
+	address string
+	orders  io.Writer
+	answers *bufio.Reader
+}
+
+func startStandIn(t *testing.T, binary string) *standIn {
+	t.Helper()
+	cmd := exec.Command(binary, "-commands", "-listen", "", "-drain", "1ms")
+	orders := harness.Stdin(t, cmd)
+	r, w := harness.Pipe(t)
+	cmd.Stdout = w
+	s := &standIn{Process: harness.Start(t, cmd), orders: orders, answers: bufio.NewReader(r)}
+	_ = w.Close()
+	s.address = s.answer(t)
+	return s
+}
+
+func (s *standIn) answer(t *testing.T) string {
+	t.Helper()
+	line, err := s.answers.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSuffix(line, "\n")
+}
+
+func (s *standIn) tell(t *testing.T, order string) {
+	t.Helper()
+	_, _ = io.WriteString(s.orders, order+"\n")
+	harness.Want(t, order, s.answer(t), "ok")
+}
+
+func (s *standIn) wantRefused(t *testing.T) {
+	t.Helper()
+	if conn, err := net.Dial("tcp", s.address); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("%v, %v, want a refusal", conn, err)
+	}
+}
+
+// The stand-in as a process, through all of its life, to each of its ends.
+func TestStandInProcess(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "sidecar")
+	harness.Must(t, "go", "build", "-o", binary, "github.com/envoy-wait/envoy-wait/e2e/sidecar/cmd")
+	for name, test := range map[string]struct {
+		end  func(*standIn, *client)
+		code int
+	}{
+		"drain": {func(s *standIn, c *client) {
+			s.tell(t, "drain")
+			s.wantRefused(t)
+			c.want("GET", sidecar.Path, answer503)
+			s.Signal(syscall.SIGTERM)
+		}, 0},
+		"quit": {func(s *standIn, c *client) {
+			c.want("POST", sidecar.QuitPath, "HTTP/1.1 200 OK\nDate\nContent-Length: 2\n"+plainText+"\nOK")
+		}, 0},
+		"crash": {func(s *standIn, _ *client) { _, _ = io.WriteString(s.orders, "crash\n") }, 137},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := startStandIn(t, binary)
+			s.wantRefused(t)
+			s.tell(t, "listen")
+			c := dial(t, s.address)
+			c.want("GET", sidecar.Path, answer503)
+			s.tell(t, "ready")
+			s.tell(t, "delay 50ms")
+			start := time.Now()
+			c.want("GET", sidecar.Path, answer200)
+			if took := time.Since(start); took < 50*time.Millisecond {
+				t.Errorf("an answer after %v, want a delay", took)
+			}
+			var counts wire.Counts
+			_, _ = io.WriteString(s.orders, "counts\n")
+			if err := json.Unmarshal([]byte(s.answer(t)), &counts); err != nil || counts.Ready == 0 {
+				t.Errorf("%v, %+v", err, counts)
+			}
+			counts.Ready = 0
+			harness.Want(t, "counts", counts, wire.Counts{Connections: 1, Requests: 2})
+			test.end(s, c)
+			harness.Want(t, "exit status", s.Result().Code, test.code)
+			s.wantRefused(t)
+		})
+	}
+}

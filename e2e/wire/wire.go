@@ -1,0 +1,42 @@
+//go:build linux
+
+// Package wire is what the helper processes of the tests report: e2e/launch a
+// Report, e2e/sidecar/cmd its Counts, both as JSON. All times are
+// CLOCK_MONOTONIC, which the processes of a machine share.
+package wire
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Now is the time since boot.
+func Now() (time.Duration, error) {
+	var t unix.Timespec
+	err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)
+	return time.Duration(t.Nano()), err
+}
+
+// Report is how a command ended, and what it cost. The cost is that of the
+// command and of all its descendants that were waited for.
+type Report struct {
+	Pid        int
+	Start, End time.Duration // just before the fork, just after the end
+	CPU        time.Duration // user and system
+	PeakKB     int64         // resident memory of the largest process
+	Voluntary  int64         // context switches: it went to sleep
+	Code       int           // the exit status, or 128 plus Signal
+	Signal     int           // the signal that ended it, or 0
+}
+
+// Took is how long the command ran.
+func (r Report) Took() time.Duration { return r.End - r.Start }
+
+// Counts is what a sidecar saw.
+type Counts struct {
+	Ready       time.Duration // just before the first 200 was possible, or 0
+	Connections int
+	Requests    int
+	Quits       int
+}
