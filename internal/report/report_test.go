@@ -365,9 +365,16 @@ func TestWhatComesFromOutsideIsPrintable(t *testing.T) {
 		if n := strings.Count(text, "\n"); n != 7 {
 			t.Errorf("%s: %d lines:\n%s", format, n, text)
 		}
-		text = strings.ReplaceAll(text, "\n", "")
-		if format == "json" && strings.Contains(text, `\u`) {
-			t.Errorf("something is escaped: %s", text)
+		if format == "json" { // as its reader sees it
+			decoded := ""
+			for line := range strings.Lines(text) {
+				var fields map[string]any
+				if err := json.Unmarshal([]byte(line), &fields); err != nil {
+					t.Fatal(err)
+				}
+				decoded += fmt.Sprint(fields)
+			}
+			text = decoded
 		}
 		for _, c := range "\x1b\r\t\x00\x7f\u009b\u202e\u2066\u200f" {
 			if strings.ContainsRune(text, c) {
