@@ -18,10 +18,11 @@ BUILD_IMAGE = $(ENGINE) build --build-arg VERSION='$(VERSION:v%=%)' --build-arg 
               --build-arg CREATED='$(CREATED)' $(IMAGE_FLAGS)
 
 GOLANGCI_LINT_VERSION := v2.15.0
+SVG_TERM_VERSION := 2.1.1
 GOVULNCHECK_VERSION := v1.9.0
 GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
 
-.PHONY: help build test proof fuzz e2e demo docs lint tools vuln bench image image-distroless clean
+.PHONY: help build test proof fuzz e2e demo demo-picture docs lint tools vuln bench image image-distroless clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -33,7 +34,7 @@ build: ## build the static binary, bin/envoy-wait, and print its size
 
 test: build ## run all tests but those that need containers
 	go vet ./...
-	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/faults
+	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/faults ./e2e/docs
 
 e2e: build ## run the tests that need root: redirected networks, containers, Pods
 	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/netns ./e2e/pods
@@ -52,6 +53,11 @@ fuzz: ## fuzz arguments, environment, URLs and answers
 
 demo: build ## see the main job: a sidecar that is ready after 3 seconds, envoy-wait, an app
 	@go run ./e2e/demo bin/envoy-wait
+
+demo-picture: build ## record make demo as docs/demo.svg, with asciinema (a package of Debian) and npx
+	@go run ./e2e/demo bin/envoy-wait >/dev/null 2>&1 # the recording does not show the compiler at work
+	LC_ALL=C.UTF-8 asciinema rec -q --overwrite --cols 98 --rows 11 -c "printf '\$$ make demo\n'; $(MAKE) -s demo; sleep 5; echo" bin/demo.cast
+	npx --yes svg-term-cli@$(SVG_TERM_VERSION) --in bin/demo.cast --out docs/demo.svg --window --no-cursor
 
 lint: tools ## gofmt, go vet, golangci-lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
@@ -76,8 +82,9 @@ image: ## build envoy-wait:latest, the image to copy from, with docker or podman
 image-distroless: image ## build envoy-wait:distroless, a base image
 	$(BUILD_IMAGE) -f Dockerfile.distroless -t envoy-wait:distroless .
 
-docs: ## write the man page, the shell completions and the README's usage block from the flags
-	go test -count=1 -run Docs ./internal/cli -update
+docs: build ## write man page, completions, docs/flags.md and the README's flags, and run the transcripts in README and docs
+	go test -count=1 -run TestDocs ./internal/cli -update
+	go test -count=1 -run TestTranscripts ./e2e/docs -update
 
 clean: ## remove what was built
 	rm -rf bin

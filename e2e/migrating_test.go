@@ -41,7 +41,7 @@ func TestMigrating(t *testing.T) {
 	}
 	for _, after := range afters {
 		script := after[1]
-		t.Run(script, func(t *testing.T) { inNetwork(t, func() { runAfter(t, bin, script) }) })
+		t.Run(script, func(t *testing.T) { harness.InNetwork(t, func() { runAfter(t, bin, script) }) })
 	}
 }
 

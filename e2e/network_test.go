@@ -7,42 +7,13 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"runtime"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
-
-// inNetwork runs f on a thread with a network namespace of its own: loopback
-// alone, and the address 10.1.2.3. What f listens on or starts is in there.
-func inNetwork(t *testing.T, f func()) {
-	t.Helper()
-	harness.NeedRoot(t)
-	harness.NeedTools(t, "ip")
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Error(err)
-			return
-		}
-		for _, args := range []string{"link set lo up", "addr add 10.1.2.3/32 dev lo"} {
-			if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-				t.Errorf("ip %s: %v: %s", args, err, out)
-				return
-			}
-		}
-		f()
-	}()
-	<-done
-}
 
 // bareImage is a root directory with the binary and nothing else: an image made
 // from scratch, without /etc and without a shell.
@@ -65,7 +36,7 @@ func TestLocalhostInABareImage(t *testing.T) {
 		{name: "IPv6 turned off", listen: "127.0.0.1:15020", setUp: "/proc/sys/net/ipv6/conf/all/disable_ipv6"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inNetwork(t, func() {
+			harness.InNetwork(t, func() {
 				if test.setUp != "" {
 					if err := os.WriteFile(test.setUp, []byte("1"), 0); err != nil {
 						t.Error(err)
@@ -113,7 +84,7 @@ func countPackets(t *testing.T, address string) *atomic.Int32 {
 
 // A sidecar is never behind a proxy, whatever the host is called.
 func TestProxyVariablesChangeNothing(t *testing.T) {
-	inNetwork(t, func() {
+	harness.InNetwork(t, func() {
 		proxy, err := net.Listen("tcp", "127.0.0.1:3128")
 		if err != nil {
 			t.Error(err)

@@ -89,7 +89,7 @@ func TestStandIn(t *testing.T) {
 
 // Only the Pod itself may tell the sidecar to quit.
 func TestStandInRefusesOthers(t *testing.T) {
-	inNetwork(t, func() {
+	harness.InNetwork(t, func() {
 		s := sidecar.New(true)
 		l, err := net.Listen("tcp", ":15020")
 		if err != nil {

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"time"
 
+	"github.com/mattn/go-isatty"
+
 	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
@@ -37,7 +39,7 @@ func demo(binary string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	fmt.Printf("demo:       envoy-wait runs as process %d, its parent is %d\n", cmd.Process.Pid, os.Getpid())
+	fmt.Printf("demo:       envoy-wait is process %d, its parent is %d\n", cmd.Process.Pid, os.Getpid())
 	err := cmd.Wait()
 	if err == nil && time.Since(start) < 3*time.Second {
 		err = fmt.Errorf("the app was started too early")
@@ -58,19 +60,27 @@ func freeAddress() string {
 
 // play refuses for one second, answers 503 for two, and then 200.
 func play(address string) {
-	say := func(what string) { fmt.Println("sidecar:   ", what) }
-	say("the network is redirected to me, and I am not listening yet")
+	say("not listening yet: connections are refused")
 	time.Sleep(time.Second)
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		say(err.Error())
 		return
 	}
-	say("listening on " + address + ", waiting for my configuration")
+	say("listening, without a configuration: status 503")
 	s := sidecar.New(false)
 	time.AfterFunc(2*time.Second, func() {
-		say("ready")
+		say("ready: status 200")
 		s.SetReady(true)
 	})
 	_ = s.Serve(l)
+}
+
+// say writes over envoy-wait's live line, where there may be one.
+func say(what string) {
+	rest := ""
+	if isatty.IsTerminal(os.Stdout.Fd()) {
+		rest = "\x1b[K"
+	}
+	fmt.Printf("sidecar:    %s%s\n", what, rest)
 }

@@ -39,11 +39,11 @@ _envoy_wait()
 	fi
 
 	case $prev in
-{{- range .Flags}}{{if .Takes}}
+{{- range .Flags}}{{if .Placeholder}}
 		--{{.Name}})
 {{- if .Values}}
 			COMPREPLY=($(compgen -W '{{join .Values " "}}' -- "$cur"))
-{{- else if .Path}}
+{{- else if eq .Placeholder "PATH"}}
 			_filedir
 {{- end}}
 			return
@@ -80,8 +80,8 @@ fi
 
 _arguments \
 {{- range $i, $_ := .Flags}}{{if $i}} \{{end}}
-	'{{if .Repeats}}*{{end}}--{{.Name}}{{if .Takes}}={{end}}[{{zsh .Help}}]
-{{- if .Takes}}:{{zsh .Name}}:{{if .Values}}({{join .Values " "}}){{else if .Path}}_files{{else}} {{end}}{{end}}'
+	'{{if .Repeats}}*{{end}}--{{.Name}}{{if .Placeholder}}={{end}}[{{zsh .Help}}]
+{{- if .Placeholder}}:{{zsh .Name}}:{{if .Values}}({{join .Values " "}}){{else if eq .Placeholder "PATH"}}_files{{else}} {{end}}{{end}}'
 {{- end}}
 `
 
@@ -116,6 +116,6 @@ end
 complete -c envoy-wait -x -n __envoy_wait_command -a '(complete -C (__envoy_wait_command))'
 {{- range .Flags}}
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l {{.Name}}
-{{- if .Values}} -x -a '{{join .Values " "}}'{{else if .Path}} -r -F{{else if .Takes}} -x{{end}} -d '{{fish .Help}}'
+{{- if .Values}} -x -a '{{join .Values " "}}'{{else if eq .Placeholder "PATH"}} -r -F{{else if .Placeholder}} -x{{end}} -d '{{fish .Help}}'
 {{- end}}
 `

@@ -3,6 +3,7 @@ package cli
 import (
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -17,9 +18,10 @@ func roff(text string) string {
 	return text
 }
 
-// The order of the sections is that of mdoc(7).
+// The order of the sections is that of mdoc(7). A macro takes quotes away and treats
+// what follows as its arguments, so text never follows one on its line.
 const manPage = `.\" Made from the flags by make docs.
-.Dd November 24, 2026
+.Dd November 25, 2026
 .Dt ENVOY-WAIT 1
 .Os
 .Sh NAME
@@ -32,49 +34,56 @@ const manPage = `.\" Made from the flags by make docs.
 .Op Ar command Op Ar argument ...
 .Sh DESCRIPTION
 .Nm
-stands in front of an app as the entrypoint of its container.
-It polls the sidecar until that is ready, or a timeout expires, and then
+is the entrypoint of a container that has a sidecar beside it.
+It asks the sidecar again and again whether it is ready.
+When the sidecar is ready, or the timeout is over,
+.Nm
 becomes
 .Ar command
 by
-.Xr execve 2 :
+.Xr execve 2 .
 PID, parent, descriptors, standard input, terminal and exit status are the
 command's own.
-Without a command it waits only.
+Without a command,
+.Nm
+only waits.
 .Pp
 Flags end at
 .Fl Fl
 or at the first word that is not a flag.
-Everything after is the command's, untouched.
-A command that is missing is reported at once, before the wait.
+All words after that are the command's, unchanged.
+A command that does not exist is reported before the wait.
 .Pp
-In a Job, whose Pod does not complete while its sidecar runs,
+The Pod of a Job does not complete while its sidecar runs.
+With
 .Fl Fl quit
 or
 .Fl Fl quit\-url
-make
 .Nm
-stay as the parent of
-.Ar command .
-It passes signals on, reaps orphans where it is PID 1 or a subreaper, and gives
-the terminal to the command as a shell does.
-When the command has ended, or could not be started, it sends a POST to each
-quit URL and exits as the command did.
-A URL where nothing listens is tried again until
-.Fl Fl quit\-timeout :
-a sidecar that is only now starting must not outlive the Job.
+stays as the parent of
+.Ar command ,
+forwards signals to it, and reaps orphans if it is PID 1 or a subreaper.
+The command gets the terminal if standard input is one.
+When the command has ended, or could not be started,
+.Nm
+sends a POST to each quit URL and exits with the command's status.
+A quit URL that refuses connections is tried until
+.Fl Fl quit\-timeout
+is over, since the sidecar may only be starting.
+After a signal that asks to stop there is one attempt only.
 .Pp
-Called by the name of scuttle it takes that program's variables, as with
+If
+.Nm
+is called by the name scuttle, it also reads scuttle's variables, as with
 .Fl Fl compat Ar scuttle .
 .Pp
-What it says goes to standard error only: JSON in the fields of Cloud Logging,
-or text.
-While it waits on a terminal, a line that says how long, and for what, is drawn
-anew a few times a second.
+.Nm
+writes its log to standard error: JSON in the fields of Cloud Logging, or text.
+On a terminal, one more line shows the progress of the wait.
 It is gone before the command starts.
 .Sh OPTIONS
-A flag goes before its variable, and that before the default.
-Durations are such as 90s, 500ms or 1m30s.
+A flag wins over its variable, and the variable over the default.
+Durations have a unit, such as 90s, 500ms or 1m30s.
 .Bl -tag -width Ds
 {{- range .Flags}}
 .It Fl Fl {{roff .Name}}{{with .Placeholder}} Ar {{roff .}}{{end}}
@@ -90,71 +99,78 @@ Default:
 {{- end}}
 .El
 .Pp
-A URL is one of
+A URL has one of these forms:
 .Bl -tag -width Ds
 .It Li http://host:port/path
-ready when the status is accepted; https likewise
+Ready when the HTTP status is one of
+.Fl Fl ready\-status .
+The scheme https works too.
 .It Li unix:///path/to/socket:/ready
-the same over a Unix socket
+The same, asked over a Unix socket.
 .It Li tcp://host:port
-ready when a connection is accepted
+Ready when a connection is accepted.
 .It Li file:///path
-ready when the file is there and not empty
+Ready when the file is there and not empty.
 .El
-.Sh PROXIES
-What
+.Sh PRESETS
+A preset is what
 .Fl Fl sidecar
-stands for: where the sidecar says that it is ready, with which status, and
-where a POST ends it.
+stands for.
 .Bl -tag -width Ds
-{{- range .Proxies}}
+{{- range .Presets}}
 .It Cm {{roff .Name}}
-{{roff .Ready}}
+{{- with .Note}}
+({{roff .}})
 .br
-status {{.Status}}
+{{- end}}
+ready: {{roff .Ready}} is {{.Status}}
 .br
-{{with .Quit}}POST {{roff .}}{{else}}nothing ends it{{end}}
+quit: {{with .Quit}}POST {{roff .}}{{else}}none{{end}}
 {{- end}}
 .El
 .Sh ENVIRONMENT
-A variable that is empty counts as unset.
+An empty variable counts as unset.
 A value that cannot work is an error.
-A variable whose name begins with
+An unknown variable whose name begins with
 .Ev ENVOY_WAIT_
-and that is not known is warned of, unless Kubernetes made it for a Service
-called envoy-wait.
+gets a warning, unless Kubernetes made it for a Service called envoy-wait.
 .Bl -tag -width Ds
 {{- range .Flags}}{{if .Variable}}
 .It Ev {{.Variable}}
-.Fl Fl {{roff .Name}}{{if .Repeats}} ; several are separated by commas{{end}}
+is for
+.Fl Fl {{roff .Name}}{{if .Repeats}} ,
+with commas between several values{{end}}
 {{- end}}{{end}}
 .It Ev PATH
-where
+is where
 .Ar command
 is looked up, as by
 .Xr execvp 3
 .It Ev NO_COLOR , TERM
-The line that is drawn anew is left out where
+turn the progress line off, if
 .Ev NO_COLOR
-is not empty, or
+is not empty, or if
 .Ev TERM
-is unset, empty or dumb.
+is unset, empty or dumb
 .El
 .Pp
-Variables that name an HTTP proxy are not read: a sidecar is never behind one.
+Variables that name an HTTP proxy are not read.
 .Sh FILES
 .Bl -tag -width Ds
-.It Pa /dev/termination-log
-Where it exists as a regular file and no command could be started, the reason
-is left there for
-.Ql kubectl describe pod .
+.It Pa /dev/termination\-log
+gets the reason if
+.Nm
+ends without the command, so that
+.Ql kubectl describe pod
+shows it.
+It must exist already, as the kubelet makes it.
 .El
 .Sh EXIT STATUS
-Once the command runs, every status is its own.
-Before:
+Once the command runs, the exit status is the command's.
+Before that:
 .Bl -tag -width Ds
 .It 0
-ready or disabled, and there was no command;
+ready or disabled, and there was no command; also
 .Fl Fl install ,
 .Fl Fl help
 and
@@ -165,37 +181,67 @@ and
 {{- end}}
 .El
 .Sh SIGNALS
-TERM, INT, HUP, QUIT, USR1, USR2, RTMIN+3, and WINCH without a terminal, end the
-wait at once, as PID 1 too.
-The command is not started then.
-INT and HUP stay ignored where they were ignored at the start.
-Once the command runs, signals are its own affair.
-.Pp
-As the parent of a command
+A signal during the wait ends
 .Nm
-passes on to it every signal but those that cannot be caught, CHLD, URG, 32 to
-34, and ILL, TRAP, BUS, FPE, SEGV and SYS, which tell of its own faults.
-Real\-time signals are not queued, and their values are lost.
+with 128+n, also as PID 1, and the command is not started.
+TERM, INT and HUP are caught from the start.
+QUIT, USR1, USR2, ALRM, VTALRM, XCPU, IO, PWR, ABRT and RTMIN+3 are caught
+once the
+first attempt has failed or has taken 3 ms.
+So is WINCH, where no terminal is attached.
+INT and HUP that were ignored at the start stay ignored.
+.Pp
+The Go runtime decides about other moments and other signals.
+In the first milliseconds QUIT ends
+.Nm
+with 2, and USR1 and others may be lost.
+As PID 1 it ends with 2 instead of 128+n in the last microseconds before the
+command starts.
+A signal that tells of a fault, such as SEGV, ends it with 2 and a dump on
+standard
+error.
+.Pp
+Once the command runs, its signals are its own affair.
+With
+.Fl Fl quit
+or
+.Fl Fl quit\-url
+.Nm
+forwards every signal to the command, except for KILL and STOP, which cannot be
+caught, CHLD, PIPE, PROF and URG, the signals 32 to 34 of the C library, and
+those
+that tell of faults: ILL, TRAP, BUS, FPE, SEGV, STKFLT and SYS.
+Real\-time signals are not queued, and lose their values.
+The command has its own process group, so Ctrl\-C reaches it once.
 If
 .Nm
-is killed by KILL the command gets TERM.
+itself is killed by KILL, the command gets TERM.
 .Sh EXAMPLES
 The entrypoint of an image:
+.Bd -literal -offset indent
+ENTRYPOINT ["envoy\-wait", "\-\-", "app"]
+.Ed
 .Pp
-.Dl ENTRYPOINT ["envoy\-wait", "\-\-", "app"]
-.Pp
-An init script that goes no further without the sidecar:
-.Pp
-.Dl envoy\-wait \-\-timeout 60s || exit 1
+An init script that stops without a sidecar:
+.Bd -literal -offset indent
+envoy\-wait \-\-timeout 60s || exit 1
+.Ed
 .Pp
 Dapr's sidecar and a database, or no start:
+.Bd -literal -offset indent
+envoy\-wait \-\-url http://localhost:3500/v1.0/healthz/outbound \e
+  \-\-url tcp://db:5432 \-\-ready\-status 2xx \-\-on\-timeout fail \-\- app
+.Ed
 .Pp
-.Dl envoy\-wait \-\-url http://localhost:3500/v1.0/healthz/outbound \e
-.Dl \ \ \-\-url tcp://db:5432 \-\-status 2xx \-\-on\-timeout fail \-\- app
+A Job, whose sidecar has to quit at the end:
+.Bd -literal -offset indent
+envoy\-wait \-\-quit \-\- app
+.Ed
 .Pp
 An exec probe, or HEALTHCHECK:
-.Pp
-.Dl envoy\-wait \-\-once
+.Bd -literal -offset indent
+envoy\-wait \-\-once
+.Ed
 .Sh SEE ALSO
 .Xr env 1 ,
 .Xr timeout 1 ,
@@ -204,20 +250,34 @@ An exec probe, or HEALTHCHECK:
 .Lk https://github.com/envoy\-wait/envoy\-wait
 `
 
-// Both of the programs that show man pages find nothing wrong with it.
+// manPrograms are those that show man pages, each as it checks and as it renders.
+var manPrograms = map[string]struct{ check, render string }{
+	"mandoc": {
+		"mandoc -T lint -W style ../../docs/envoy-wait.1",
+		"mandoc -T ascii -O width=200 ../../docs/envoy-wait.1",
+	},
+	"man": {
+		"man --warnings -E UTF-8 -Tutf8 -Z -l ../../docs/envoy-wait.1 >/dev/null",
+		"MANWIDTH=200 MANROFFOPT=-c man -E ascii -l ../../docs/envoy-wait.1",
+	},
+}
+
+func needManProgram(t *testing.T, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("must not be skipped in CI: ", err)
+		}
+		t.Skip(err)
+	}
+}
+
+// TestManPageIsClean checks that those programs find nothing wrong with it.
 func TestManPageIsClean(t *testing.T) {
-	for program, check := range map[string]string{
-		"mandoc": "mandoc -T lint -W style ../../docs/envoy-wait.1",
-		"man":    "man --warnings -E UTF-8 -Tutf8 -Z -l ../../docs/envoy-wait.1 >/dev/null",
-	} {
-		t.Run(program, func(t *testing.T) {
-			if _, err := exec.LookPath(program); err != nil {
-				if os.Getenv("CI") == "true" {
-					t.Fatal("must not be skipped in CI: ", err)
-				}
-				t.Skip(err)
-			}
-			out, err := exec.Command("sh", "-c", check).CombinedOutput()
+	for name, program := range manPrograms {
+		t.Run(name, func(t *testing.T) {
+			needManProgram(t, name)
+			out, err := exec.Command("sh", "-c", program.check).CombinedOutput()
 			for finding := range strings.Lines(string(out)) {
 				// Which other pages are installed here says nothing of this one.
 				if !strings.Contains(finding, "referenced manual not found") && !strings.Contains(finding, "outdated mandoc.db") {
@@ -230,3 +290,51 @@ func TestManPageIsClean(t *testing.T) {
 		})
 	}
 }
+
+// TestManPageShows reads the page as people see it: a macro may swallow quotes, or
+// take words for flags.
+func TestManPageShows(t *testing.T) {
+	want := []string{
+		`ENTRYPOINT ["envoy-wait", "--", "app"]`,
+		`envoy-wait --timeout 60s || exit 1`,
+		`envoy-wait --url http://localhost:3500/v1.0/healthz/outbound \`,
+		`  --url tcp://db:5432 --ready-status 2xx --on-timeout fail -- app`,
+		`envoy-wait [flags] [--] [command [argument ...]]`,
+		`--on-timeout start|fail`,
+		`is for --url, with commas between several values`,
+		`forwards every signal to the command, except for KILL and STOP`,
+	}
+	for _, flag := range Flags() {
+		want = append(want, strings.TrimSpace("--"+flag.Name+" "+flag.Placeholder), flag.Help+".", flag.Variable)
+	}
+	for _, p := range Presets() {
+		want = append(want, p.Note, "ready: "+p.Ready+" is "+p.Status, p.Quit)
+	}
+	for _, exit := range exitStatuses(t) {
+		want = append(want, exit.Code, exit.When)
+	}
+	for name, program := range manPrograms {
+		t.Run(name, func(t *testing.T) {
+			needManProgram(t, name)
+			out, err := exec.Command("sh", "-c", program.render).Output()
+			if err != nil {
+				t.Fatal(err)
+			}
+			page := overstrike.ReplaceAllString(string(out), "")
+			words := strings.Join(strings.Fields(page), " ")
+			for _, text := range want {
+				if !strings.Contains(words, strings.Join(strings.Fields(text), " ")) {
+					t.Errorf("got a page without it, want %q", text)
+				}
+			}
+			if dashes := strayFlags.FindString(words); dashes != "" {
+				t.Errorf("got %q, want no word to be taken for a flag", dashes)
+			}
+		})
+	}
+}
+
+var (
+	overstrike = regexp.MustCompile(".\b") // a terminal's bold and underlined
+	strayFlags = regexp.MustCompile(` -[a-z]{2,} -[a-z]{2,}`)
+)

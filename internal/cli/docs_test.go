@@ -6,44 +6,57 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
-	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"text/template"
 )
 
-// The man page and the completions are made here, in a test, so that they are
-// part of neither the binary nor its build.
-var update = flag.Bool("update", false, "write the files in docs and the README's usage block instead of comparing them")
+// The documents are made here, in a test, so that they are part of neither the
+// binary nor its build.
+var update = flag.Bool("update", false, "write what is made from the flags instead of comparing it")
 
-// TestDocs: what people read about the flags says what the flags are.
+// TestDocs checks that what people read about the flags says what the flags are.
 func TestDocs(t *testing.T) {
-	facts := documented(t)
+	facts := facts{Groups: groups(Flags()), Flags: Flags(), Presets: Presets(), Exits: exitStatuses(t)}
 	for path, text := range map[string]string{
 		"../../docs/envoy-wait.1":               manPage,
+		"../../docs/flags.md":                   flagsPage,
 		"../../docs/completion/envoy-wait.bash": bashCompletion,
 		"../../docs/completion/_envoy-wait":     zshCompletion,
 		"../../docs/completion/envoy-wait.fish": fishCompletion,
 	} {
 		sameFile(t, path, fill(t, text, facts))
 	}
-	readme := contents(t, "../../README.md")
-	block := usageBlock.FindStringSubmatchIndex(readme)
-	if block == nil {
-		t.Fatal("README.md has no usage block")
+
+	const readme = "../../README.md"
+	facts.Flags = slices.DeleteFunc(Flags(), func(f Flag) bool { return !slices.Contains(popular, f.Name) })
+	table := regexp.MustCompile(`(?s)(<!-- flags[^\n]*-->\n).*?(<!-- end -->)`)
+	if !table.MatchString(contents(t, readme)) {
+		t.Fatal("README.md has no place for the flags")
 	}
-	sameFile(t, "../../README.md", readme[:block[2]]+makeHelp()+readme[block[3]:])
+	lines := strings.ReplaceAll(fill(t, readmeFlags, facts), "$", "$$")
+	sameFile(t, readme, table.ReplaceAllString(contents(t, readme), "${1}"+lines+"${2}"))
 }
 
-var usageBlock = regexp.MustCompile("(?s)```text\n(Usage: .*?)```\n")
+// popular are the flags that the README shows.
+var popular = []string{"sidecar", "url", "timeout", "on-timeout", "absent-after", "disabled", "quit", "once"}
+
+// TestReadmeHasAllExitStatuses reads the README's table of them.
+func TestReadmeHasAllExitStatuses(t *testing.T) {
+	_, section, _ := strings.Cut(contents(t, "../../README.md"), "\n## Exit status\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, exit := range exitStatuses(t) {
+		if !regexp.MustCompile(`(?m)^\|[^|]*\b` + regexp.QuoteMeta(exit.Code) + `\b`).MatchString(section) {
+			t.Errorf("got no row for %s, want one: %s", exit.Code, exit.When)
+		}
+	}
+}
 
 func sameFile(t *testing.T, path, want string) {
 	t.Helper()
 	if *update {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
 		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -64,58 +77,48 @@ func contents(t *testing.T, path string) string {
 
 // facts is what the templates are filled with.
 type facts struct {
-	Flags   []docFlag
-	Proxies []docProxy
-	Exits   []docExit
+	Groups  []group
+	Flags   []Flag
+	Presets []Preset
+	Exits   []exitStatus
 }
 
-type docFlag struct {
-	Name, Placeholder, Help, Default string
-	Variable                         string   // "" where it has none
-	Values                           []string // all that it takes, or nil where that is open
-	Takes                            bool     // it takes a value
-	Path                             bool     // which is the path of a file
-	Repeats                          bool
+type group struct {
+	Name  string
+	Flags []Flag
 }
 
-type docProxy struct{ Name, Ready, Status, Quit string }
+type exitStatus struct{ Code, When string }
 
-type docExit struct{ Code, When string }
-
-func documented(t *testing.T) facts {
-	t.Helper()
-	var all facts
-	for _, flag := range Flags() {
-		all.Flags = append(all.Flags, docFlag{
-			Name: flag.Name, Placeholder: flag.Placeholder, Help: flag.Help, Default: flag.Default, Variable: flag.Variable,
-			Values: flag.Values, Takes: flag.Placeholder != "", Path: flag.Placeholder == "PATH", Repeats: flag.Repeats,
-		})
+func groups(flags []Flag) (all []group) {
+	for _, flag := range flags {
+		if len(all) == 0 || all[len(all)-1].Name != flag.Group {
+			all = append(all, group{Name: flag.Group})
+		}
+		last := &all[len(all)-1]
+		last.Flags = append(last.Flags, flag)
 	}
-	for _, p := range presets {
-		all.Proxies = append(all.Proxies, docProxy{p.name, p.ready, p.status, p.quit})
-	}
-	all.Exits = exitStatuses(t)
 	return all
 }
 
 // exitStatuses reads the constants exit… of main.go and the comments on them.
-func exitStatuses(t *testing.T) []docExit {
+func exitStatuses(t *testing.T) []exitStatus {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "../../main.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var exits []docExit
+	var exits []exitStatus
 	ast.Inspect(file, func(node ast.Node) bool {
 		spec, ok := node.(*ast.ValueSpec)
 		if !ok || !strings.HasPrefix(spec.Names[0].Name, "exit") {
 			return true
 		}
-		code := spec.Values[0].(*ast.BasicLit).Value
-		if spec.Names[0].Name == "exitSignal" {
-			code += "+n"
+		code, when := spec.Values[0].(*ast.BasicLit).Value, strings.TrimSpace(spec.Comment.Text())
+		if rest, ok := strings.CutPrefix(when, "plus n: "); ok {
+			code, when = code+"+n", rest
 		}
-		exits = append(exits, docExit{code, strings.TrimPrefix(strings.TrimSpace(spec.Comment.Text()), "plus ")})
+		exits = append(exits, exitStatus{code, when})
 		return true
 	})
 	if len(exits) == 0 {
@@ -127,11 +130,13 @@ func exitStatuses(t *testing.T) []docExit {
 func fill(t *testing.T, text string, facts facts) string {
 	t.Helper()
 	functions := template.FuncMap{
-		"roff":   roff,
-		"zsh":    zshSpecial.Replace,
+		"cell":   cell.Replace,
 		"fish":   fishSpecial.Replace,
 		"join":   strings.Join,
+		"roff":   roff,
 		"takers": takers,
+		"value":  value,
+		"zsh":    zshSpecial.Replace,
 	}
 	var filled strings.Builder
 	if err := template.Must(template.New("").Funcs(functions).Parse(text)).Execute(&filled, facts); err != nil {
@@ -140,18 +145,19 @@ func fill(t *testing.T, text string, facts facts) string {
 	return filled.String()
 }
 
-// What has a meaning between single quotes: in a specification of zsh's
-// _arguments, and to fish.
+// What has a meaning in a table's cell, between single quotes in a specification
+// of zsh's _arguments, and between those of fish.
 var (
+	cell        = strings.NewReplacer("|", `\|`)
 	zshSpecial  = strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`, `\`, `\\`, "'", `'\''`)
 	fishSpecial = strings.NewReplacer(`\`, `\\`, "'", `\'`)
 )
 
 // takers are the flags that take a value, which is the next word.
-func takers(flags []docFlag, separator string) string {
+func takers(flags []Flag, separator string) string {
 	var names []string
 	for _, flag := range flags {
-		if flag.Takes {
+		if flag.Placeholder != "" {
 			names = append(names, "--"+flag.Name)
 		}
 	}

@@ -1,0 +1,121 @@
+//go:build linux
+
+package docs
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+// notRun are the lines of shell that these tests do not run. A key is how a line
+// begins, with its document or without.
+var notRun = map[string]string{
+	"kubectl ":                         "needs a cluster",
+	"gcloud ":                          "needs Google's cloud",
+	"make image":                       "needs the base images; e2e/pods builds with stand-ins",
+	"make test":                        "is what runs this",
+	"make demo":                        "TestPicture runs it",
+	"docs/performance.md: make bench ": "takes minutes",
+}
+
+// TestScripts runs each block of shell beside a sidecar that is ready.
+func TestScripts(t *testing.T) {
+	binary, ran := harness.Binary(t), 0
+	for _, b := range allBlocks(t, "sh") {
+		if b.path == "docs/migrating.md" {
+			continue // others' programs before, and TestMigrating in e2e runs what comes after
+		}
+		script := ""
+		for line := range strings.Lines(b.text) {
+			if !exempt(b.path, line) {
+				script += line
+			}
+		}
+		if strings.TrimSpace(script) == "" {
+			continue
+		}
+		ran++
+		t.Run(b.name(), func(t *testing.T) {
+			harness.InNetwork(t, func() { runScript(t, binary, script) })
+		})
+	}
+	if ran < 2 {
+		t.Errorf("got %d scripts, want more", ran)
+	}
+}
+
+func exempt(path, line string) bool {
+	for begin := range notRun {
+		if strings.HasPrefix(line, begin) || strings.HasPrefix(path+": "+line, begin) {
+			return true
+		}
+	}
+	return false
+}
+
+func runScript(t *testing.T, binary, script string) {
+	s := &stand{t: t}
+	s.play("200")
+	defer s.close()
+	installed := t.TempDir()
+	cmd := exec.Command("sh", "-ec", script)
+	cmd.Dir = harness.Root()
+	cmd.Env = harness.Env("PATH="+workshop(t, binary)+":"+os.Getenv("PATH"), "DESTDIR="+installed)
+	r := harness.Start(t, cmd).Result().WantCode(t, 0)
+	switch {
+	case strings.Contains(script, "app"):
+		harness.WantIn(t, r.Stdout, "app: started\n")
+	case strings.Contains(script, "install "):
+		for _, word := range regexp.MustCompile(`\$DESTDIR(\S+?)"?\n`).FindAllStringSubmatch(script, -1) {
+			if harness.ReadFile(t, filepath.Join(installed, word[1])) == "" {
+				t.Errorf("%s is empty", word[1])
+			}
+		}
+	default:
+		t.Error("nothing says what this should do")
+	}
+}
+
+// TestYAML parses each block of YAML. The README's is a Pod's, and runs in e2e/pods.
+func TestYAML(t *testing.T) {
+	harness.NeedTools(t, "python3")
+	const parse = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout)"
+	err := exec.Command("python3", "-c", "import yaml").Run()
+	harness.Need(t, err == nil, "needs python3-yaml")
+	for _, b := range allBlocks(t, "yaml") {
+		cmd := exec.Command("python3", "-c", parse)
+		cmd.Stdin = strings.NewReader(b.text)
+		var documents []map[string]any
+		if err := json.Unmarshal([]byte(harness.Start(t, cmd).Result().WantCode(t, 0).Stdout), &documents); err != nil {
+			t.Errorf("%s: %v", b.name(), err)
+		}
+	}
+}
+
+// TestFilters checks that the filters of Cloud Logging ask for fields that there
+// are: those of a log entry of Kubernetes, and ours.
+func TestFilters(t *testing.T) {
+	ours := harness.Run(t, harness.Binary(t), "--url", "http://127.0.0.1:1/", "--timeout", "1ms", "--log-format", "json").Lines(t)[0]
+	for _, b := range allBlocks(t, "text") {
+		for line := range strings.Lines(b.text) {
+			for _, field := range regexp.MustCompile(`[a-zA-Z_]+(\.[a-z_]+)*(=|:|!=|>=|>)`).FindAllString(line, -1) {
+				field = strings.TrimRight(field, "=:!>")
+				name, isOurs := strings.CutPrefix(field, "jsonPayload.")
+				_, known := ours[name]
+				switch {
+				case isOurs && (known || name == "reason"): // the reason is an event's
+				case field == "severity", field == "timestamp", field == "resource.type", strings.HasPrefix(field, "resource.labels."):
+				default:
+					t.Errorf("%s: nothing has the field %q", b.name(), field)
+				}
+			}
+		}
+	}
+}
