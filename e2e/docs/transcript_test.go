@@ -77,7 +77,7 @@ func transcript(t *testing.T, binary string, b block) string {
 		s.play(name)
 	}
 	p.Result()
-	return p.Stdout()
+	return strings.ReplaceAll(p.Stdout(), cmd.Dir, "/usr/local/bin")
 }
 
 var logLine = regexp.MustCompile(`(?m)^(envoy-wait: |\{")`)
