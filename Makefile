@@ -64,6 +64,7 @@ lint: tools ## gofmt, go vet, golangci-lint
 	go vet ./...
 	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/demo
 	$(GOLANGCI_LINT) run
+	go -C e2e/bench/plot vet ./...
 
 tools:
 	@$(GOLANGCI_LINT) version 2>/dev/null | grep -q 'version $(GOLANGCI_LINT_VERSION:v%=%) ' || \

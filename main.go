@@ -142,19 +142,20 @@ func wait(s *cli.Settings, signals *exec.Signals, r *report.Reporter) error {
 		}
 		r.Attempt(a)
 	}
-	done := make(chan error, 1)
-	go func() { done <- probe.Wait(ctx, s.Probe) }()
+	var err error
+	done := make(chan struct{})
+	go func() { err = probe.Wait(ctx, s.Probe); close(done) }()
 
 	late := time.After(patience)
 	heartbeat := time.NewTicker(report.HeartbeatInterval)
 	defer heartbeat.Stop()
 	for {
 		select {
-		case err := <-done:
+		case <-done:
 			return err
 		case sig := <-signals.Caught():
 			cancel()
-			<-done
+			<-done // nothing is reported after the end
 			return signals.End(sig)
 		case <-late:
 			signals.CatchAll()

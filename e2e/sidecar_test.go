@@ -53,6 +53,7 @@ func (c *client) want(method, path, answer string) {
 	resp, err := http.ReadResponse(in, nil)
 	if err == nil {
 		_, err = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
 	}
 	if err != nil {
 		c.t.Fatal(err)
@@ -160,7 +161,7 @@ func TestStandInProcess(t *testing.T) {
 			c.want("GET", sidecar.Path, answer503)
 			s.Signal(syscall.SIGTERM)
 		}, 0},
-		"quit": {func(s *standIn, c *client) {
+		"quit": {func(_ *standIn, c *client) {
 			c.want("POST", sidecar.QuitPath, "HTTP/1.1 200 OK\nDate\nContent-Length: 2\n"+plainText+"\nOK")
 		}, 0},
 		"crash": {func(s *standIn, _ *client) { _, _ = io.WriteString(s.orders, "crash\n") }, 137},

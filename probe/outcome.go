@@ -14,6 +14,7 @@ import (
 // Outcome is how one attempt ended. The zero value is none of them.
 type Outcome uint8
 
+// How an attempt can end.
 const (
 	Ready    Outcome = iota + 1 // an accepted status with complete headers; tcp: accepted; file: there, and not empty
 	Unready                     // any other status

@@ -15,6 +15,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"syscall"
@@ -66,7 +67,7 @@ func measure(command []string, tellPid bool) error {
 	}
 	var status syscall.WaitStatus
 	var usage syscall.Rusage
-	for err = syscall.EINTR; err == syscall.EINTR; {
+	for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
 		_, err = syscall.Wait4(r.Pid, &status, 0, &usage)
 	}
 	if err != nil {

@@ -23,7 +23,7 @@ wait only.
 	for _, f := range Flags() {
 		if f.Group != group {
 			group = f.Group
-			fmt.Fprintf(&text, "\n%s:\n", group)
+			_, _ = fmt.Fprintf(&text, "\n%s:\n", group)
 		}
 		text.WriteString(helpLine(f))
 	}
@@ -35,18 +35,18 @@ ENVOY_WAIT_ON_TIMEOUT. In a variable, commas separate URLs.
 
 `)
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "Sidecar\tReady, on localhost\tQuit by POST")
+	_, _ = fmt.Fprintln(table, "Sidecar\tReady, on localhost\tQuit by POST")
 	for _, p := range presets {
 		ready, quit := localPart(p.ready), localPart(p.quit)
 		if p.status != "200" {
 			ready += " is " + p.status
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", p.name, ready, quit)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", p.name, ready, quit)
 	}
-	fmt.Fprintln(table)
+	_, _ = fmt.Fprintln(table)
 	for _, p := range presets {
 		if p.note != "" {
-			fmt.Fprintf(table, "%s\t%s\n", p.name, p.note)
+			_, _ = fmt.Fprintf(table, "%s\t%s\n", p.name, p.note)
 		}
 	}
 	_ = table.Flush()

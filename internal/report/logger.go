@@ -27,7 +27,7 @@ func newLogger(w io.Writer) zerolog.Logger {
 	zerolog.LevelFieldName = "severity"
 	zerolog.LevelFieldMarshalFunc = func(l zerolog.Level) string { return severities[l] }
 	zerolog.TimeFieldFormat = time.RFC3339Nano
-	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
+	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() } //nolint:forbidigo // it is shown, not measured with
 	return zerolog.New(w).With().Str("logger", "envoy-wait").Logger()
 }
 

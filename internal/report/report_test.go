@@ -46,7 +46,7 @@ func (s *stderr) Write(p []byte) (int, error) {
 // reporting runs scenario with a Reporter in virtual time, and returns what it wrote.
 func reporting(t *testing.T, o Options, scenario func(*Reporter)) (written string) {
 	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
+	synctest.Test(t, func(*testing.T) {
 		out := &stderr{}
 		r := New(out, o)
 		defer close(r.out.queue)
