@@ -1,19 +1,17 @@
-// Go would keep the files with the container's CPU limit open, and read them once
-// a second, to set GOMAXPROCS: that is 1 here.
+// Go would keep the files with the container's CPU limit open, and read them once a second, to set GOMAXPROCS: that
+// is 1 here.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
 
-// Command envoy-wait stands in front of an app as its entrypoint. It waits until
-// the Envoy sidecar's readiness endpoint answers 200, or a timeout expires, and
-// then becomes the app by execve(2): same process, nothing left running, so that
-// signals, exit status, stdin and terminal are the app's own.
+// Command envoy-wait stands in front of an app as its entrypoint. It waits until the Envoy sidecar's readiness
+// endpoint answers 200, or a timeout expires, and then becomes the app by execve(2): same process, nothing left
+// running, so that signals, exit status, stdin and terminal are the app's own.
 //
 //	envoy-wait [flags] [--] [command [args...]]
 //
-// This file is the story. The rooms know nothing of one another: internal/cli turns
-// words into settings, probe asks the sidecar, internal/report says what happens,
-// exec becomes the command.
+// This file is the story. The rooms know nothing of one another: internal/cli turns words into settings, probe asks
+// the sidecar, internal/report says what happens, exec becomes the command.
 package main
 
 import (
@@ -33,8 +31,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// The exit statuses of envoy-wait itself, those of timeout(1) and env(1) in GNU
-// coreutils. Once the app runs, every status is the app's own.
+// The exit statuses of envoy-wait itself, those of timeout(1) and env(1) in GNU coreutils. Once the app runs, every
+// status is the app's own.
 const (
 	exitNotReady  = 1   // --once, and not ready
 	exitTimeout   = 124 // timed out, and the command was not started
@@ -44,8 +42,8 @@ const (
 	exitSignal    = 128 // plus n: signal n ended the wait, or a Job's command
 )
 
-// patience is how long the first attempt may take before all signals are caught. A
-// sidecar that is ready answers sooner, and such a start does not pay for them.
+// patience is how long the first attempt may take before all signals are caught. A sidecar that is ready answers
+// sooner, and such a start does not pay for them.
 const patience = 3 * time.Millisecond
 
 func main() { os.Exit(run(os.Args, os.Environ(), os.Stdout, os.Stderr)) }
@@ -62,9 +60,9 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	r := report.New(stderr, report.Options{
-		Format: s.LogFormat, Level: s.LogLevel, LiveLine: s.LiveLine, TerminationLog: s.Meant || os.Getpid() == 1,
-		URLs: s.Probe.URLs, Sidecars: s.Sidecars, Timeout: s.Probe.Timeout, Once: s.Probe.Once, Disabled: s.Disabled,
-		Command: s.Name(),
+		Format: s.LogFormat, Level: s.LogLevel, OnTerminal: exec.WriteInBackground, LiveLine: s.LiveLine,
+		URLs: s.Probe.URLs, Sidecars: s.Sidecars, Timeout: s.Probe.Timeout, Command: s.Name(),
+		Once: s.Probe.Once, Disabled: s.Disabled, TerminationLog: s.Meant || os.Getpid() == 1,
 	})
 	s.Quit.Retry = func() bool { return !s.Disabled && !signals.Stopped() }
 	if err == nil && s.Install != "" {
@@ -83,8 +81,7 @@ func run(args, env []string, stdout, stderr io.Writer) int {
 	return status
 }
 
-// waitAndBecome returns nil only where there is no command to become, or a Job's
-// has ended well.
+// waitAndBecome returns nil only where there is no command to become, or a Job's has ended well.
 func waitAndBecome(s *cli.Settings, env []string, signals *exec.Signals, r *report.Reporter) error {
 	for _, warning := range s.Warnings {
 		r.Warn(warning)
@@ -131,8 +128,8 @@ func lookUp(s *cli.Settings, env []string) (path string, err error) {
 	return exec.LookPath(s.Name(), env)
 }
 
-// wait returns nil when every endpoint is ready, an *exec.SignalError when a
-// signal came first, or what probe.Wait returns. Nothing is reported after it.
+// wait returns nil when every endpoint is ready, an *exec.SignalError when a signal came first, or what probe.Wait
+// returns. Nothing is reported after it.
 func wait(s *cli.Settings, signals *exec.Signals, r *report.Reporter) error {
 	if s.Disabled {
 		return nil
@@ -170,8 +167,8 @@ func wait(s *cli.Settings, signals *exec.Signals, r *report.Reporter) error {
 
 // quit tells the sidecars to quit. It never changes the exit status.
 //
-// One attempt is enough where there is no sidecar to wait for, and after a signal:
-// whoever deletes a Pod stops the sidecar too, and the grace period is the app's.
+// One attempt is enough where there is no sidecar to wait for, and after a signal: whoever deletes a Pod stops the
+// sidecar too, and the grace period is the app's.
 func quit(s *cli.Settings, status int, r *report.Reporter) {
 	if s.QuitOnSuccess && status != 0 {
 		r.NotQuit(status)

@@ -1,27 +1,23 @@
-// Package exec becomes the command: it looks it up and replaces the process by
-// execve(2), so that PID, parent, descriptors, signals, exit status and terminal
-// are the command's own by construction.
+// Package exec becomes the command: it looks it up and replaces the process by execve(2), so that PID, parent,
+// descriptors, signals, exit status and terminal are the command's own by construction.
 //
-// [LookPath] finds the command as execvp(3) would. [Become] runs it and returns
-// only if that failed, always with an [*Error] or a [*SignalError]. [Signals]
-// catches the signals that end a wait. [Supervise] stays as the command's parent
-// instead, for those who have something to do after its end: what the command sees
-// is the same but for PID, parent and process group.
+// [LookPath] finds the command as execvp(3) would. [Become] runs it and returns only if that failed. [Signals] catches
+// the signals that end a wait. [Supervise] stays as the command's parent instead: what the command sees is the same
+// but for PID, parent and process group.
 //
-// Signals are caught by os/signal alone. As PID 1 the Go runtime ends a process
-// with 2 instead of 128+n in two moments: before Catch, and between the hand-over
-// and execve. A signal other than TERM, INT and HUP may be dropped there, and until
-// CatchAll. A direct start has longer windows: the kernel drops each signal that an
-// app has no handler for yet.
+// Signals are caught by os/signal alone. As PID 1 the Go runtime ends a process with 2 instead of 128+n in two
+// moments: before Catch, and between the hand-over and execve. A signal other than TERM, INT and HUP may be dropped
+// there, and until CatchAll. A direct start has longer windows: the kernel drops each signal that an app has no
+// handler for yet.
 //
-// The Go runtime changes some of what the command sees, before main: it resets
-// inherited SIG_IGN of signals other than HUP, INT and those of job control, unblocks
-// CHLD and the signals that end a Go program (initsig and blockableSig in the
-// runtime's signal_unix.go), and opens /dev/null on a descriptor 0 to 2 that is
-// closed. The soft RLIMIT_NOFILE, which it raises too, is put back by syscall.Exec.
+// The Go runtime changes some of what the command sees, before main: it resets inherited SIG_IGN of signals other
+// than HUP, INT and those of job control, unblocks CHLD and the signals that end a Go program (initsig and
+// blockableSig in the runtime's signal_unix.go), and opens /dev/null on a descriptor 0 to 2 that is closed. The soft
+// RLIMIT_NOFILE, which it raises too, is put back by syscall.Exec.
 package exec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,43 +27,26 @@ import (
 	"syscall"
 )
 
-// DefaultPath is searched when the environment has no PATH: execvp(3) of glibc
-// and musl search these, in their order.
+// DefaultPath is searched when the environment has no PATH: execvp(3) of glibc and musl search these, in their order.
 const DefaultPath = "/usr/local/bin:/bin:/usr/bin"
-
-// Error says why a command cannot be run.
-type Error struct {
-	// Op is what was attempted: "looking up" or "running".
-	Op string
-	// Name is the command as typed, or its path.
-	Name string
-	// Err is the cause, a syscall.Errno or ErrNotInPath.
-	Err error
-	// Hint is what the cause does not say, or empty.
-	Hint string
-	// NotFound tells "there is no such command" (a shell's 127) from "there is,
-	// and it cannot be run" (126).
-	NotFound bool
-}
-
-// ExitError says how a command ended that Supervise has started, other than with
-// exit status 0.
-type ExitError struct {
-	// Status is the exit status, or 128 plus the number of Signal.
-	Status int
-	// Signal is what the command died of, or 0.
-	Signal syscall.Signal
-}
-
-func (e *ExitError) Error() string {
-	if e.Signal != 0 {
-		return "command ended by " + (&SignalError{e.Signal}).Error()
-	}
-	return fmt.Sprintf("command ended with exit status %d", e.Status)
-}
 
 // ErrNotInPath is the cause when no directory of PATH has the command.
 var ErrNotInPath = errors.New("not found in PATH")
+
+// Error says why a command cannot be run.
+type Error struct {
+	Op       string // what was attempted: "looking up" or "running"
+	Name     string // the command as typed, or its path
+	Err      error  // the cause, a syscall.Errno or ErrNotInPath
+	Hint     string // what the cause does not say, or empty
+	NotFound bool   // "there is no such command" (a shell's 127), not "there is, and it cannot be run" (126)
+}
+
+// ExitError says how a command ended that Supervise has started: Status is its exit status, which is not 0, or 128
+// plus the number of the signal that it died of.
+type ExitError struct{ Status int }
+
+func (e *ExitError) Error() string { return fmt.Sprintf("command ended with exit status %d", e.Status) }
 
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s %q: %v", e.Op, e.Name, e.Err)
@@ -79,10 +58,9 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// LookPath returns the path of the command name: name itself if it has a slash,
-// else the first executable of that name in the PATH of env. Like execvp(3) it
-// takes an empty element as the current directory, and remembers a file that
-// may not be executed only for the case that no other is found.
+// LookPath returns the path of the command name: name itself if it has a slash, else the first executable of that
+// name in the PATH of env. Like execvp(3) it takes an empty element as the current directory, and remembers a file
+// that may not be executed only for the case that no other is found.
 func LookPath(name string, env []string) (string, error) {
 	if strings.Contains(name, "/") {
 		if err := executable(name); err != nil {
@@ -91,66 +69,55 @@ func LookPath(name string, env []string) (string, error) {
 		return name, nil
 	}
 	denied := error(nil)
-	for _, dir := range searchPath(env) {
-		path := dir + "/" + name
+	for _, dir := range strings.Split(searchPath(env), ":") { // filepath.SplitList has no element for ""
+		path := cmp.Or(dir, ".") + "/" + name
 		err := executable(path)
 		if err == nil {
 			return path, nil
 		}
-		if name != "" && (errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR)) && denied == nil {
+		if name != "" && (errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EISDIR)) && denied == nil {
 			denied = lookupError(path, err)
 		}
 	}
 	if denied != nil {
 		return "", denied
 	}
-	return "", &Error{Op: "looking up", Name: name, Err: ErrNotInPath, NotFound: true}
+	return "", lookupError(name, ErrNotInPath)
 }
 
-// executable returns nil if path, which has a slash, may be executed.
+// executable returns nil if path, which has a slash, may be executed, else the errno.
 func executable(path string) error {
 	_, err := exec.LookPath(path)
-	if cause := errors.Unwrap(err); cause != nil {
-		return cause
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return syscall.EACCES
 	}
 	return err
 }
 
-func searchPath(env []string) []string {
-	path := DefaultPath
+func searchPath(env []string) string {
 	for _, entry := range env {
-		if value, ok := strings.CutPrefix(entry, "PATH="); ok {
-			path = value
-			break
+		if path, ok := strings.CutPrefix(entry, "PATH="); ok {
+			return path
 		}
 	}
-	dirs := strings.Split(path, ":") // filepath.SplitList has no element for ""
-	for i, dir := range dirs {
-		if dir == "" {
-			dirs[i] = "."
-		}
-	}
-	return dirs
+	return DefaultPath
 }
 
 func lookupError(name string, err error) *Error {
-	if errno := syscall.Errno(0); errors.As(err, &errno) {
-		err = errno
-	} else if errors.Is(err, fs.ErrPermission) {
-		err = syscall.EACCES
-	}
-	return &Error{Op: "looking up", Name: name, Err: err, NotFound: errors.Is(err, fs.ErrNotExist)}
+	return &Error{Op: "looking up", Name: name, Err: err, NotFound: errors.Is(err, ErrNotInPath) || errors.Is(err, fs.ErrNotExist)}
 }
 
-// Become replaces the process by the command at path, with argv (argv[0] as
-// typed) and env. It returns only if that failed: a *SignalError if one of
-// signals came before the point of no return, else an *Error.
+// Become replaces the process by the command at path, with argv (argv[0] as typed) and env. It returns only if that
+// failed: a *SignalError if one of signals came before the point of no return, else an *Error.
 func Become(path string, argv, env []string, signals *Signals) error {
 	if err := signals.handOver(); err != nil {
 		return err
 	}
-	// The point of no return. Nothing stands between hand-over and execve: it would
-	// lengthen the moment in which a signal ends the process without a word.
+	// The point of no return. Nothing stands between hand-over and execve: it would lengthen the moment in which a
+	// signal ends the process without a word.
 	return runError(path, syscall.Exec(path, argv, env))
 }
 
@@ -161,8 +128,7 @@ func runError(path string, err error) *Error {
 	case errors.Is(err, fs.ErrNotExist) && statErr != nil:
 		e.NotFound = true
 	case errors.Is(err, fs.ErrNotExist):
-		// execve(2): ENOENT also means that the file is there, and what it
-		// needs is not.
+		// execve(2): ENOENT also means that the file is there, and what it needs is not.
 		e.Hint = "the file is there, but its " + missingLoader(path) + " is not in this image"
 	case errors.Is(err, syscall.ENOEXEC):
 		e.Hint = "built for another architecture, or a script without a #! line?"
@@ -172,8 +138,7 @@ func runError(path string, err error) *Error {
 	return e
 }
 
-// missingLoader names what a script or a dynamically linked program needs to
-// start.
+// missingLoader names what a script or a dynamically linked program needs to start.
 func missingLoader(path string) string {
 	head := make([]byte, 256) // BINPRM_BUF_SIZE: the kernel reads no more of a #! line
 	f, err := os.Open(path)

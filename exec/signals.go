@@ -9,9 +9,8 @@ import (
 	"syscall"
 )
 
-// Signals catches the signals that end a wait. They must be caught: the kernel
-// drops a signal to PID 1 that has no handler (pid_namespaces(7)), and the Go
-// runtime dies of SIGQUIT with a dump of its goroutines, and drops SIGUSR1.
+// Signals catches the signals that end a wait. They must be caught: the kernel drops a signal to PID 1 that has no
+// handler (pid_namespaces(7)), and the Go runtime dies of SIGQUIT with a dump of its goroutines, and drops SIGUSR1.
 type Signals struct {
 	caught  chan os.Signal
 	all     sync.Once
@@ -19,9 +18,7 @@ type Signals struct {
 }
 
 // SignalError says that a signal came before the command was started.
-type SignalError struct {
-	Signal syscall.Signal
-}
+type SignalError struct{ Signal syscall.Signal }
 
 // Error is the name of the signal, such as "SIGTERM".
 func (e *SignalError) Error() string {
@@ -31,25 +28,21 @@ func (e *SignalError) Error() string {
 	return fmt.Sprintf("signal %d", int(e.Signal))
 }
 
-// Catch begins to catch TERM, INT and HUP. Call it first of all in main. Those of
-// them that are ignored stay so (nohup, a background job of a shell without job
-// control).
+// Catch begins to catch TERM, INT and HUP. Call it first of all in main. Those of them that are ignored stay so
+// (nohup, a background job of a shell without job control).
 //
-// os/signal takes 0.04 to 0.15 ms for each signal, which every start pays. So the
-// other signals wait for CatchAll.
+// os/signal takes 0.04 to 0.15 ms for each signal, which every start pays. So the other signals wait for CatchAll.
 func Catch() *Signals {
 	s := &Signals{caught: make(chan os.Signal, 64)}
 	s.catch([]syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP})
 	return s
 }
 
-// CatchAll begins to catch the other signals whose default action ends a process,
-// since an image may name any of them as its STOPSIGNAL. Calls after the first do
-// nothing.
+// CatchAll begins to catch the other signals whose default action ends a process, since an image may name any of them
+// as its STOPSIGNAL. Calls after the first do nothing.
 //
-// It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime,
-// those by which the kernel tells of faults, and all real-time signals but
-// RTMIN+3, systemd's STOPSIGNAL. WINCH, httpd's STOPSIGNAL, is caught where no
+// It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those by which the kernel tells of
+// faults, and all real-time signals but RTMIN+3, systemd's STOPSIGNAL. WINCH, httpd's STOPSIGNAL, is caught where no
 // terminal is attached: a terminal sends it for each change of its size.
 func (s *Signals) CatchAll() { s.all.Do(func() { s.catch(otherSignals()) }) }
 
@@ -61,8 +54,7 @@ func (s *Signals) catch(signals []syscall.Signal) {
 	}
 }
 
-// Caught returns the channel on which the signals come. Whoever takes one passes
-// it to End.
+// Caught returns the channel on which the signals come. Whoever takes one passes it to End.
 func (s *Signals) Caught() <-chan os.Signal { return s.caught }
 
 // End notes that a signal has ended the wait, and returns the error that says so.
@@ -72,20 +64,12 @@ func (s *Signals) End(sig os.Signal) *SignalError {
 	return &SignalError{Signal: number}
 }
 
-// Stopped reports whether a signal has come so far that ends a wait, also one that
-// Supervise has forwarded to the command. It takes the signal off the channel.
-func (s *Signals) Stopped() bool {
-	select {
-	case sig := <-s.caught:
-		_ = s.End(sig)
-	default:
-	}
-	return s.stopped.Load()
-}
+// Stopped reports whether a signal has come so far that ends a wait, also one that Supervise has forwarded to the
+// command.
+func (s *Signals) Stopped() bool { return s.lastLook() != nil || s.stopped.Load() }
 
-// handOver ends the catching. A signal that came before is returned as a
-// *SignalError. TERM, INT or HUP that comes from now on ends the process at once,
-// until execve(2) gives it to the command.
+// handOver ends the catching. A signal that came before is returned as a *SignalError. TERM, INT or HUP that comes
+// from now on ends the process at once, until execve(2) gives it to the command.
 func (s *Signals) handOver() error {
 	signal.Stop(s.caught) // returns when all signals so far are in the channel
 	return s.lastLook()

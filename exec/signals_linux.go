@@ -2,18 +2,18 @@ package exec
 
 import (
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
 )
 
-// sigrtmin3 is SIGRTMIN+3. The C libraries keep the kernel's first real-time
-// signals, 32 to 34, for themselves (signal(7)).
+// sigrtmin3 is SIGRTMIN+3. The C libraries keep the kernel's first real-time signals, 32 to 34, for themselves
+// (signal(7)).
 const sigrtmin3 = syscall.Signal(34 + 3)
 
-// otherSignals are those of CatchAll. STKFLT is missing: os/signal does not have
-// it, and the kernel never sends it.
+// otherSignals are those of CatchAll. STKFLT is missing: os/signal does not have it, and the kernel never sends it.
 func otherSignals() []syscall.Signal {
 	signals := []syscall.Signal{
 		syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM,
@@ -23,6 +23,16 @@ func otherSignals() []syscall.Signal {
 		signals = append(signals, syscall.SIGWINCH)
 	}
 	return signals
+}
+
+// WriteInBackground lets the calling goroutine write to a terminal that another process group has: with stty tostop
+// the kernel would stop us (tty_check_change in the kernel). It blocks TTOU for the thread of this goroutine, and
+// keeps the goroutine on it. To ignore TTOU would be no help: the command would inherit that.
+func WriteInBackground() {
+	runtime.LockOSThread()
+	mask := unix.Sigset_t{}
+	mask.Val[0] = 1 << (syscall.SIGTTOU - 1)
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &mask, nil)
 }
 
 func hasTerminal() bool {

@@ -11,27 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Supervise starts the command at path as a child, with argv (argv[0] as typed)
-// and env, and returns when the command has ended: nil where its exit status is 0,
-// else an [*ExitError]. It returns a *SignalError if a signal came before the
-// start, an *Error if the command cannot be run, and another error where there was
-// no process or descriptor left to start it with.
+// Supervise starts the command at path as a child, with argv (argv[0] as typed) and env, and returns when it has
+// ended: nil where its exit status is 0, else an [*ExitError]. It returns a *SignalError if a signal came before the
+// start, an *Error if the command cannot be run, and another error where no process or descriptor was left for it.
 //
-// The command gets a process group of its own, and the terminal if that is its
-// stdin and was ours. Every signal that os/signal can catch is forwarded to the
-// command alone, but for CHLD, PIPE (it may be about a line of our own), PROF, URG
-// (Go's own), 32 to 34 (the C library's), and those by which the kernel tells of
-// faults. Standard signals coalesce as ever. So do real-time signals: their queue
-// and their values are not kept.
+// The command gets a process group of its own, and the terminal if that is its stdin and was ours. Every signal that
+// os/signal can catch is forwarded to the command alone, but for CHLD, PIPE (it may be about a line of our own),
+// PROF, URG (Go's own), 32 to 34 (the C library's), and those by which the kernel tells of faults. Standard signals
+// coalesce as ever. So do real-time signals: their queue and their values are not kept.
 //
-// All children are reaped, which matters where this process is PID 1 or a
-// subreaper: nothing else in the process may wait for any. Stdin and stdout of
-// this process become /dev/null, so that what the command closes is closed. If
-// this process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in prctl(2)),
-// unless it has changed its credentials.
+// All children are reaped, which matters where this process is PID 1 or a subreaper: nothing else in the process may
+// wait for any. Stdin and stdout of this process become /dev/null, so that what the command closes is closed. If this
+// process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in prctl(2)), unless it has changed its credentials.
 //
-// There is no more job control than that. A command that is stopped (Ctrl-Z) stays
-// stopped until it gets CONT.
+// There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT.
 func Supervise(path string, argv, env []string, signals *Signals) error {
 	signals.CatchAll()
 	arrived := make(chan os.Signal, 1024)
@@ -64,22 +57,22 @@ func Supervise(path string, argv, env []string, signals *Signals) error {
 	return nil // never: nobody closes arrived
 }
 
-// forwarded are the signals that Supervise forwards.
-func forwarded() []os.Signal {
-	var signals []os.Signal
+// forwarded are the signals that Supervise forwards. One that is ignored stays so, for the command too.
+func forwarded() (signals []os.Signal) {
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		switch sig {
 		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGPROF, syscall.SIGURG, 32, 33, 34,
 			syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGSTKFLT:
 		default:
-			signals = append(signals, sig)
+			if !signal.Ignored(sig) {
+				signals = append(signals, sig)
+			}
 		}
 	}
 	return signals
 }
 
-// reap takes all children that have ended, and returns the status of the command
-// if that is one of them.
+// reap takes all children that have ended, and returns the status of the command if that is one of them.
 func reap(command int) (status syscall.WaitStatus, ended bool) {
 	for {
 		var s syscall.WaitStatus
@@ -97,7 +90,7 @@ func reap(command int) (status syscall.WaitStatus, ended bool) {
 func exitError(status syscall.WaitStatus) error {
 	switch {
 	case status.Signaled():
-		return &ExitError{Status: 128 + int(status.Signal()), Signal: status.Signal()}
+		return &ExitError{Status: 128 + int(status.Signal())}
 	case status.ExitStatus() != 0:
 		return &ExitError{Status: status.ExitStatus()}
 	default:
@@ -114,8 +107,7 @@ func closeStdio() {
 	}
 }
 
-// ourTerminal returns a descriptor of the terminal that is stdin, if our process
-// group has it, else -1.
+// ourTerminal returns a descriptor of the terminal that is stdin, if our process group has it, else -1.
 func ourTerminal() int {
 	if group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP); err != nil || group != unix.Getpgrp() {
 		return -1
@@ -127,15 +119,11 @@ func ourTerminal() int {
 	return terminal
 }
 
-// takeBack gives the terminal to our group again, for the script around us. A group
-// in the background may do so where TTOU is blocked.
+// takeBack gives the terminal to our group again, for the script around us.
 func takeBack(terminal int) {
-	if terminal < 0 {
-		return
+	if terminal >= 0 {
+		WriteInBackground() // which the kernel takes this for
+		_ = unix.IoctlSetPointerInt(terminal, unix.TIOCSPGRP, unix.Getpgrp())
+		_ = unix.Close(terminal)
 	}
-	mask := unix.Sigset_t{}
-	mask.Val[0] = 1 << (syscall.SIGTTOU - 1)
-	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &mask, nil)
-	_ = unix.IoctlSetPointerInt(terminal, unix.TIOCSPGRP, unix.Getpgrp())
-	_ = unix.Close(terminal)
 }

@@ -21,9 +21,8 @@ var (
 // isHTTP reports whether there is a status to judge.
 func (e endpoint) isHTTP() bool { return e.scheme != "tcp" && e.scheme != "file" }
 
-// transport returns what makes an attempt at e. It is a RoundTripper whatever the
-// scheme, so that one retry loop serves all. One that has no status answers 200
-// where the endpoint is ready.
+// transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
+// serves all. One that has no status answers 200 where the endpoint is ready.
 func (e endpoint) transport(requestTimeout time.Duration) http.RoundTripper {
 	d := dialer{net.Dialer{KeepAlive: -1}, requestTimeout / 2}
 	switch e.scheme {
@@ -67,9 +66,8 @@ func (dial connects) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer(req), nil
 }
 
-// file is ready where there is a file with something in it. The kernel may never
-// return from a look at a file system that hangs, and each look keeps a thread: so
-// the next attempt waits for the look that is under way.
+// file is ready where there is a file with something in it. The kernel may never return from a look at a file system
+// that hangs, and each look keeps a thread: so the next attempt waits for the look that is under way.
 type file struct {
 	check func() error
 	look  chan error // the look under way, or nil
@@ -107,8 +105,8 @@ func checkFile(path string) error {
 	}
 }
 
-// nothingThere returns the cause if err says that nothing is there to ask. A file
-// that is missing or empty counts as refused.
+// nothingThere returns the cause if err says that nothing is there to ask. A file that is missing or empty counts as
+// refused.
 func nothingThere(err error) error {
 	for _, cause := range []error{syscall.ECONNREFUSED, syscall.ENOENT, errEmpty} {
 		if errors.Is(err, cause) {

@@ -15,20 +15,12 @@ import (
 type Outcome uint8
 
 const (
-	// Ready is an accepted status with complete headers, a connection that was
-	// accepted (tcp), a file with something in it (file).
-	Ready Outcome = iota + 1
-	// Unready is any other status.
-	Unready
-	// Refused is a connection refused, or a socket or file that is missing or
-	// empty: nothing is there.
-	Refused
-	// NoAnswer is a connection or a request that RequestTimeout cut off.
-	NoAnswer
-	// NotHTTP is an answer that is no HTTP, or TLS on one side only.
-	NotHTTP
-	// Failed is everything else: reset, EOF, no such host, no route.
-	Failed
+	Ready    Outcome = iota + 1 // an accepted status with complete headers; tcp: accepted; file: there, and not empty
+	Unready                     // any other status
+	Refused                     // connection refused, or a socket or file that is missing or empty: nothing is there
+	NoAnswer                    // RequestTimeout cut off the connection or the request
+	NotHTTP                     // an answer that is no HTTP, or TLS on one side only
+	Failed                      // everything else: reset, EOF, no such host, no route
 )
 
 var (
@@ -38,8 +30,8 @@ var (
 	errClosed = errors.New("connection closed without a complete answer")
 )
 
-// classify sorts the error of one attempt. Its error is the cause alone, without
-// URL, addresses and ephemeral port, so that equal causes read alike.
+// classify sorts the error of one attempt. Its error is the cause alone, without URL, addresses and ephemeral port,
+// so that equal causes read alike.
 func classify(err error) (Outcome, error) {
 	if cause := nothingThere(err); cause != nil {
 		return Refused, cause
@@ -52,8 +44,7 @@ func classify(err error) (Outcome, error) {
 		return Ready, nil
 	case errors.As(err, &dns):
 		return Failed, errors.New("looking up the host: " + dns.Err)
-	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded),
-		errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return NoAnswer, errNoAnswer
 	case errors.As(err, &errno):
 		return Failed, errno
@@ -75,9 +66,8 @@ func brief(err error) error {
 	return err
 }
 
-// isNotHTTP recognizes what net/http says of bytes that are no HTTP answer. It
-// has no type for most of these: net/http's transport.go and readResponse make
-// them with fmt.Errorf and badStringError.
+// isNotHTTP recognizes what net/http says of bytes that are no HTTP answer. It has no type for most of these:
+// net/http's transport.go and readResponse make them with fmt.Errorf and badStringError.
 func isNotHTTP(err error) bool {
 	var record tls.RecordHeaderError
 	if errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) {

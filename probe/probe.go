@@ -1,26 +1,18 @@
 // Package probe waits until a sidecar is ready, and knows HTTP and time only.
 //
-// [Wait] polls one or more readiness endpoints, side by side, under one
-// deadline, until each has answered 200 once. A Go program can call it before
-// its first outbound connection; the command envoy-wait is the same loop in
-// front of any program.
+// [Wait] polls one or more readiness endpoints, side by side, under one deadline, until each has answered 200 once.
 //
-// What is retried: everything. A refused connection, a reset, an EOF, a
-// malformed answer, a hang, a TLS error, a redirect (never followed), any
-// status but 200 (or those of Config.Accepts): the sidecar is simply not ready
-// yet. Only a [Config] that can never work is an error, and that before the
-// first attempt.
+// What is retried: everything. A refused connection, a reset, an EOF, a malformed answer, a hang, a TLS error, a
+// redirect (never followed), any status but an accepted one: the sidecar is simply not ready yet. Only a [Config]
+// that can never work is an error, and that before the first attempt.
 //
-// Who owns the deadline: Wait, by Config.Timeout, and the caller, by ctx,
-// whichever ends first. It holds under every fault of the endpoint. Time is
-// monotonic and goes on while the process is stopped.
+// Who owns the deadline: Wait, by Config.Timeout, and the caller, by ctx, whichever ends first. It holds under every
+// fault of the endpoint. Time is monotonic and goes on while the process is stopped.
 //
-// What is never done: no log line is written (Config.OnAttempt reports), no
-// proxy variable is read, Retry-After is not obeyed, no resolver is asked for
-// localhost, at most 4 KiB of a body and 16 KiB of headers are read.
+// What is never done: no log line is written (Config.OnAttempt reports), no proxy variable is read, Retry-After is
+// not obeyed, no resolver is asked for localhost, at most 4 KiB of a body and 16 KiB of headers are read.
 //
-// [Quit] is for the other end of a Job's life: it tells sidecars to end, by POST
-// and never by GET.
+// [Quit] is for the other end of a Job's life: it tells sidecars to quit, by POST and never by GET.
 package probe
 
 import (
@@ -34,95 +26,66 @@ import (
 	"time"
 )
 
-// The values that the zero Config stands for. They are right for Istio's agent
-// and so for Cloud Service Mesh.
+// The values that the zero Config stands for. They are right for Istio's agent and so for Cloud Service Mesh.
 const (
 	DefaultURL            = "http://localhost:15020/healthz/ready"
 	DefaultTimeout        = 60 * time.Second
 	DefaultRequestTimeout = 5 * time.Second
 	DefaultInterval       = 500 * time.Millisecond
 
-	// MinInterval is the smallest Config.Interval: an attempt costs a few
-	// tenths of a millisecond, so that more than 100 a second would take a
-	// noticeable part of a core.
+	// MinInterval is the smallest Config.Interval: 100 attempts a second take 5 % of a core.
 	MinInterval = 10 * time.Millisecond
-
 	// NoTimeout as Config.Timeout leaves the deadline to the context alone.
 	NoTimeout time.Duration = -1
 
 	defaultUserAgent = "envoy-wait"
 )
 
-// Config says what to wait for and how long. The zero value waits up to a
-// minute for Istio's agent.
+// Config says what to wait for and how long. The zero value waits up to a minute for Istio's agent.
 type Config struct {
-	// URLs are the endpoints; every one must be ready. Each is polled until it
-	// is, then no more. Empty means DefaultURL. The forms, and what is ready:
+	// URLs are the endpoints. All must be ready; each is polled until it is, then no more. Empty means DefaultURL.
+	// The forms, and what is ready:
 	//
-	//	http://host:port/path       an accepted status; https likewise
+	//	http://host:port/path            an accepted status; https likewise
 	//	unix:///path/to/socket:/ready    the same over a Unix socket
-	//	tcp://host:port             the connection is accepted
-	//	file:///path                a file that is there and not empty
+	//	tcp://host:port                  the connection is accepted
+	//	file:///path                     a file that is there and not empty
 	URLs []string
-
 	// Accepts says which HTTP status is ready. Nil means 200 alone.
 	Accepts func(status int) bool
-
-	// Timeout bounds the whole wait. Zero means DefaultTimeout, a negative
-	// value (NoTimeout) no bound but the context's.
+	// Timeout bounds the whole wait. Zero means DefaultTimeout, NoTimeout no bound but the context's.
 	Timeout time.Duration
-
-	// RequestTimeout bounds one attempt, from connecting to the end of the
-	// headers. Zero means DefaultRequestTimeout. Istio's agent takes up to 4 s
-	// for an answer while Envoy's admin hangs.
+	// RequestTimeout bounds one attempt, from connecting to the end of the headers. Zero means DefaultRequestTimeout.
+	// Istio's agent takes up to 4 s for an answer while Envoy's admin hangs.
 	RequestTimeout time.Duration
-
-	// Interval is the longest pause between two attempts at one URL, at least
-	// MinInterval. Zero means DefaultInterval.
+	// Interval is the longest pause between two attempts at one URL, at least MinInterval. Zero means
+	// DefaultInterval.
 	Interval time.Duration
-
-	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is
-	// true at the first attempt after so much time, if by then every attempt at
-	// every URL was Refused: there is no sidecar. Anything else that was seen,
-	// even a 503, makes it no longer apply.
+	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is true at the first attempt after so
+	// much time, if by then every attempt at every URL was Refused: there is no sidecar.
 	AbsentAfter time.Duration
-
-	// Once makes one attempt at each URL, and no wait: what is not ready then is
-	// a *TimeoutError.
+	// Once makes one attempt at each URL, and no wait: what is not ready then is a *TimeoutError.
 	Once bool
-
 	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
 	UserAgent string
-
-	// OnAttempt, if set, is called after every attempt, from the goroutines
-	// that poll but never from two at once. It delays the next attempt for as
-	// long as it runs. It is not called once Wait has returned.
+	// OnAttempt, if set, is called after every attempt, from the goroutines that poll but never from two at once. It
+	// delays the next attempt for as long as it runs. It is not called once Wait has returned.
 	OnAttempt func(Attempt)
 }
 
 // Attempt is what one attempt at one URL found.
 type Attempt struct {
-	// URL is the endpoint as configured: it may hold a password, see Redact.
-	URL string
-	// Number counts the attempts at this URL, from 1.
-	Number int
-	// Elapsed is the time since the wait began.
-	Elapsed time.Duration
-	// Outcome says how the attempt ended. It is 0 before the first that says
-	// something.
-	Outcome Outcome
-	// Reached is true if this attempt or an earlier one at this URL was not Refused.
-	Reached bool
-	// Status is the HTTP status, from 100 to 599, where Outcome is Ready or Unready,
-	// else 0. It is 0 too for what has none, tcp and file.
-	Status int
-	// Err is the cause where there is no HTTP status, else nil.
-	Err error
+	URL     string        // as configured: it may hold a password, see Redact
+	Number  int           // counts the attempts at this URL, from 1
+	Elapsed time.Duration // since the wait began
+	Outcome Outcome       // how the attempt ended; 0 before the first that says something
+	Reached bool          // this attempt or an earlier one at this URL was not Refused
+	Status  int           // from 100 to 599, where Outcome is Ready or Unready; 0 for tcp and file
+	Err     error         // the cause where there is no HTTP status, else nil
 }
 
-// Cause is the outcome in a few words, such as "connection refused" or
-// "status 503". The source port, which changes with every attempt, is not part of
-// it.
+// Cause is the outcome in a few words, such as "connection refused" or "status 503". The source port, which changes
+// with every attempt, is not part of it.
 func (a Attempt) Cause() string {
 	switch {
 	case a.Err != nil:
@@ -138,21 +101,14 @@ func (a Attempt) Cause() string {
 	}
 }
 
-// TimeoutError is what Wait returns when a deadline, Config.Timeout or that of
-// the context, passed before every endpoint was ready, or Config.AbsentAfter or
-// Config.Once ended the wait. It wraps context.DeadlineExceeded and the last
-// causes.
+// TimeoutError is what Wait returns when a deadline passed before every endpoint was ready, or when AbsentAfter or
+// Once ended the wait. It wraps context.DeadlineExceeded and the last causes.
 type TimeoutError struct {
-	// Absent is true where Config.AbsentAfter ended the wait, and Once where
-	// Config.Once did.
-	Absent, Once bool
-	// Elapsed is how long the wait took.
-	Elapsed time.Duration
-	// Attempts counts all attempts, at all URLs.
-	Attempts int
-	// Pending has the last attempt at each URL that was not ready, in the order
-	// of Config.URLs. It is never empty.
-	Pending []Attempt
+	Absent   bool          // Config.AbsentAfter ended the wait
+	Once     bool          // Config.Once did
+	Elapsed  time.Duration // how long the wait took
+	Attempts int           // all of them, at all URLs
+	Pending  []Attempt     // the last attempt at each URL that was not ready, in the order of Config.URLs; never empty
 }
 
 // Error names every endpoint that was not ready, with its own last cause.
@@ -164,8 +120,7 @@ func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("not ready after %v: %s", e.Elapsed.Round(time.Millisecond), strings.Join(causes, "; "))
 }
 
-// Unwrap lets errors.Is find context.DeadlineExceeded and the last causes, such
-// as syscall.ECONNREFUSED.
+// Unwrap lets errors.Is find context.DeadlineExceeded and the last causes, such as syscall.ECONNREFUSED.
 func (e *TimeoutError) Unwrap() []error {
 	errs := []error{context.DeadlineExceeded}
 	for _, a := range e.Pending {
@@ -179,11 +134,9 @@ func (e *TimeoutError) Unwrap() []error {
 // errAbsent ends a wait by Config.AbsentAfter.
 var errAbsent = errors.New("refused all along")
 
-// Wait returns nil once every endpoint was ready. Otherwise it returns a
-// *TimeoutError when a deadline passed, the context's cause when ctx was
-// cancelled, or, before any attempt, an error that says what is wrong with cfg.
-// All its goroutines have ended by then, but for one that looks for a file on a
-// file system that hangs.
+// Wait returns nil once every endpoint was ready. Otherwise it returns a *TimeoutError when a deadline passed, the
+// context's cause when ctx was cancelled, or, before any attempt, an error that says what is wrong with cfg. All its
+// goroutines have ended by then, but for one that looks for a file on a file system that hangs.
 func Wait(ctx context.Context, cfg Config) error {
 	return wait(ctx, cfg, endpoint.transport)
 }

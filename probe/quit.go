@@ -18,21 +18,15 @@ const DefaultQuitTimeout = 5 * time.Second
 type QuitConfig struct {
 	// URLs are the quit endpoints, of the schemes http, https and unix.
 	URLs []string
-
 	// Timeout bounds all of it together. Zero means DefaultQuitTimeout.
 	Timeout time.Duration
-
-	// Retry, if set, is asked after an attempt that told nobody: false ends the
-	// attempts at that URL. It is called from several goroutines. Nil means true.
+	// Retry, if set, is asked after an attempt that told nobody: false ends the attempts at that URL. It is called
+	// from several goroutines. Nil means true.
 	Retry func() bool
-
 	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
 	UserAgent string
-
-	// OnResult, if set, is called once for each URL, as soon as its result is
-	// known, with the last attempt: never twice at once. Its Outcome is Ready
-	// where the sidecar was told: with a status of 2xx, or with 0 where the
-	// connection ended before an answer.
+	// OnResult, if set, is called once for each URL with the last attempt, never twice at once. Its Outcome is Ready
+	// where the sidecar was told: with a status of 2xx, or with 0 where the connection ended before an answer.
 	OnResult func(Attempt)
 }
 
@@ -46,16 +40,13 @@ func ValidateQuitURL(raw string) error {
 	return err
 }
 
-// Quit tells sidecars to quit: it sends a POST without a body to every URL, side
-// by side, and returns nil if each was told, else an error that names each that
-// was not. Whether a sidecar does quit is not awaited.
+// Quit tells sidecars to quit: it sends a POST without a body to every URL, side by side, and returns nil if each was
+// told, else an error that names each that was not. Whether a sidecar does quit is not awaited.
 //
-// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after
-// the request was sent: an agent may exit before its answer is out. A connection
-// that is refused, is reset, or fails before the request was sent is tried again
-// within Timeout, paced as in Wait: the sidecar may only be starting. Every other
-// status is final, and so is an answer that is not HTTP. Redirects are not
-// followed.
+// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after the request was sent: an agent may
+// exit before its answer is out. A connection that is refused, is reset, or fails before the request was sent is
+// tried again within Timeout, paced as in Wait: the sidecar may only be starting. Every other status is final, and so
+// is an answer that is not HTTP. Redirects are not followed.
 func Quit(ctx context.Context, cfg QuitConfig) error {
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultQuitTimeout)
 	if cfg.Timeout < 0 {
@@ -102,8 +93,7 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 // errTold is what became of a request after which the connection ended.
 var errTold = errors.New("connection closed after the request")
 
-// quitTransport takes the end of a connection for an answer, once the request was
-// sent.
+// quitTransport takes the end of a connection for an answer, once the request was sent.
 type quitTransport struct{ http.RoundTripper }
 
 func (t quitTransport) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -15,24 +15,22 @@ import (
 )
 
 const (
-	// telling is how long an attempt that the deadline cuts off must have lasted to
-	// count as a hang. A sound endpoint on loopback answers in milliseconds. A
-	// shorter attempt says nothing, so the cause found before it stays the last.
+	// telling is how long an attempt that the deadline cuts off must have lasted to count as a hang. A sound endpoint
+	// on loopback answers in milliseconds. A shorter attempt says nothing, so the cause found before it stays the
+	// last.
 	telling = time.Second
 
-	// frozen is how late an attempt may end after its deadline. A later end means
-	// that the process was stopped meanwhile (SIGSTOP, a cgroup freezer, a suspended
-	// machine): the attempt says nothing about the endpoint.
+	// frozen is how late an attempt may end after its deadline. A later end means that the process was stopped
+	// meanwhile (SIGSTOP, a cgroup freezer, a suspended machine): the attempt says nothing about the endpoint.
 	frozen = 250 * time.Millisecond
 
-	// drainLimit and drainTimeout bound what is read of a body. The only use of a
-	// body is that its end lets the connection be kept.
+	// drainLimit and drainTimeout bound what is read of a body. The only use of a body is that its end lets the
+	// connection be kept.
 	drainLimit   = 4 << 10
 	drainTimeout = 100 * time.Millisecond
 )
 
-// policy says how to ask, and what to make of the answers. Wait and Quit differ in
-// nothing else.
+// policy says how to ask, and what to make of the answers. Wait and Quit differ in nothing else.
 type policy struct {
 	method         string
 	userAgent      string
@@ -71,8 +69,8 @@ func newTargets(urls []string, start time.Time, p policy, transport func(endpoin
 	return targets, nil
 }
 
-// pollAll polls the targets side by side. It calls each with the last attempt of a
-// target that is not polled any more, never twice at once.
+// pollAll polls the targets side by side. It calls each with the last attempt of a target that is not polled any
+// more, never twice at once.
 func pollAll(ctx context.Context, targets []*target, each func(Attempt)) {
 	var polls sync.WaitGroup
 	for _, t := range targets {
@@ -86,8 +84,8 @@ func pollAll(ctx context.Context, targets []*target, each func(Attempt)) {
 	polls.Wait()
 }
 
-// poll asks until the policy has enough or ctx is done. The outcome is in t.last
-// alone, never in what a library returns.
+// poll asks until the policy has enough or ctx is done. The outcome is in t.last alone, never in what a library
+// returns.
 func (t *target) poll(ctx context.Context) {
 	client := &retryablehttp.Client{
 		HTTPClient: &http.Client{Transport: t},
@@ -106,8 +104,8 @@ func (t *target) poll(ctx context.Context) {
 	}
 }
 
-// RoundTrip makes one attempt. retryablehttp and http.Client see that it was made,
-// and no more: no Location to follow, no Retry-After to obey, no body to drain.
+// RoundTrip makes one attempt. retryablehttp and http.Client see that it was made, and no more: no Location to
+// follow, no Retry-After to obey, no body to drain.
 func (t *target) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := req.Context().Err(); err != nil {
 		return nil, err // the wait has ended: no attempt any more
@@ -126,8 +124,8 @@ func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Durat
 	return max(0, wait-time.Since(t.ended))
 }
 
-// attempt asks once and records the outcome. It owns the deadline of the attempt:
-// connecting, asking and waiting for the headers all end with it.
+// attempt asks once and records the outcome. It owns the deadline of the attempt: connecting, asking and waiting for
+// the headers all end with it.
 func (t *target) attempt(req *http.Request) {
 	ctx, cancel := context.WithTimeoutCause(req.Context(), t.requestTimeout, errNoAnswer)
 	defer cancel()
@@ -156,8 +154,8 @@ func (t *target) attempt(req *http.Request) {
 	t.last.Number = t.number
 }
 
-// saysSomething is false for an attempt without an answer that proves nothing: the
-// process was frozen, or the end of the wait came too early for a hang.
+// saysSomething is false for an attempt without an answer that proves nothing: the process was frozen, or the end of
+// the wait came too early for a hang.
 func (t *target) saysSomething(attempt, wait context.Context, began time.Time) bool {
 	if deadline, ok := attempt.Deadline(); ok && t.ended.Sub(deadline) > frozen {
 		return false
@@ -167,8 +165,8 @@ func (t *target) saysSomething(attempt, wait context.Context, began time.Time) b
 	return !cutOff || t.ended.Sub(began) >= telling || t.last.Outcome == 0
 }
 
-// judge says what a complete answer means. Go's HTTP client takes any three
-// characters that strconv.Atoi takes, "+20" too.
+// judge says what a complete answer means. Go's HTTP client takes any three characters that strconv.Atoi takes, "+20"
+// too.
 func (t *target) judge(resp *http.Response) (outcome Outcome, status int, cause error) {
 	switch status := resp.StatusCode; {
 	case !t.endpoint.isHTTP():
@@ -193,9 +191,8 @@ func (t *target) record(outcome Outcome, status int, cause error) {
 	t.report(t.last)
 }
 
-// drain reads so much of a body that the connection can be kept for the next
-// attempt, and closes it. The body of a 101 is the connection itself, which no
-// context ends.
+// drain reads so much of a body that the connection can be kept for the next attempt, and closes it. The body of a
+// 101 is the connection itself, which no context ends.
 func drain(resp *http.Response, outcome Outcome, cancel func()) {
 	if outcome != Ready && resp.StatusCode != http.StatusSwitchingProtocols {
 		timer := time.AfterFunc(drainTimeout, cancel)

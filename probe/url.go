@@ -12,10 +12,9 @@ import (
 // maxSocketPath is what fits into sun_path with a NUL after it (unix(7)).
 const maxSocketPath = 107
 
-// ValidateURL returns nil if raw can work as a readiness endpoint: an absolute
-// URL of one of the forms that Config.URLs lists, with a port, if any, from 1 to
-// 65535. The error says what is wrong in a few words and never repeats the URL,
-// which may hold a password.
+// ValidateURL returns nil if raw can work as a readiness endpoint: an absolute URL of one of the forms that
+// Config.URLs lists, with a port, if any, from 1 to 65535. The error says what is wrong in a few words and never
+// repeats the URL, which may hold a password.
 func ValidateURL(raw string) error {
 	_, err := parseURL(raw)
 	return err
@@ -109,9 +108,8 @@ func hostPort(u *url.URL, defaultPort string) (string, error) {
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// Redact returns raw with everything between its scheme and the last "@"
-// replaced, for log lines. It works on URLs that do not parse and on lists as
-// well, and rather hides too much.
+// Redact returns raw with everything between its scheme and the last "@" replaced, for log lines. It works on URLs
+// that do not parse and on lists as well, and rather hides too much.
 func Redact(raw string) string {
 	at := strings.LastIndexByte(raw, '@')
 	if at < 0 {

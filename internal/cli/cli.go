@@ -1,11 +1,9 @@
-// Package cli turns command line and environment into [Settings]: plain data, with a
-// probe.Config that is ready for use. It alone knows kong, and it alone reads the
+// Package cli turns command line and environment into [Settings], plain data. It alone knows kong and the
 // environment.
 //
-// A flag goes before its variable, and a variable before the default. A variable
-// that is empty counts as unset. A value that cannot work is an error that names
-// flag or variable, the value, and what was expected. Passwords in values are
-// replaced.
+// A flag goes before its variable, and a variable before the default. A variable that is empty counts as unset. A
+// value that cannot work is an error that names flag or variable, the value, and what was expected. Passwords in
+// values are replaced.
 package cli
 
 import (
@@ -23,27 +21,25 @@ import (
 
 // Settings are what flags, variables and defaults come to.
 type Settings struct {
-	Answered bool   // --help or --version was given, and is done
-	Install  string // the path of --install, or ""
+	Answered bool     // --help or --version was given, and is done
+	Install  string   // the path of --install, or ""
+	Command  []string // with its arguments; nil to wait only
+	Meant    bool     // a command was meant, there may be none
+	Warnings []string // what was ignored
 
-	Probe       probe.Config // OnAttempt is the caller's
+	Probe       probe.Config // its hooks, and those of Quit, are the caller's
 	Disabled    bool         // do not wait
 	StartAnyway bool         // after a timeout start the command
 
-	// Quit has URLs for a Job alone. Its hooks are the caller's. It holds what is
-	// valid of it even where Parse returns an error: who fails before the wait has
-	// to tell the sidecar, too.
+	// Quit has URLs for a Job alone. What is valid of it holds even where Parse returns an error: a Job that fails
+	// before the wait has to tell the sidecar, too.
 	Quit          probe.QuitConfig
 	QuitOnSuccess bool // only after exit status 0
-
-	Command []string // with its arguments; nil to wait only
-	Meant   bool     // a command was meant, there may be none
 
 	Sidecars  map[string]string // by URL: the preset whose parts a hint may name
 	LogFormat string            // auto, json or text
 	LogLevel  string            // debug, info, warn or error
 	LiveLine  bool              // TERM and NO_COLOR allow a line that is drawn anew
-	Warnings  []string          // what was ignored
 }
 
 // HasCommand reports whether there is a command to become.
@@ -55,34 +51,38 @@ func (s *Settings) Name() string { return strings.Join(s.Command[:min(1, len(s.C
 // IsJob reports whether there is a sidecar to quit after the command.
 func (s *Settings) IsJob() bool { return len(s.Quit.URLs) > 0 }
 
-// Parse returns the settings for args, of which the first is the name that the
-// program was called by. With an error the settings for the log and for Quit hold
-// all the same. Parse writes to stdout what --help and --version ask for, and nothing
-// else.
+// Parse returns the settings for args, of which the first is the name that the program was called by. With an error
+// the settings for the log and for Quit hold all the same. Parse writes to stdout what --help and --version ask for,
+// and nothing else.
 func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
-	words, err := parseWords(args[1:])
-	if err == nil && words.answer != "" {
-		_, err = io.WriteString(stdout, words.answer)
-		return &Settings{Answered: true, LogFormat: "auto", LogLevel: "info"}, err
+	r, command, meant, err := parseWords(args[1:], env)
+	s := &Settings{Command: command, Meant: meant}
+	if err == nil && (r.isSet("help") || r.isSet("version")) {
+		s.Answered = true
+		answer := "envoy-wait " + Version() + "\n"
+		if r.isSet("help") {
+			answer = helpText
+		}
+		_, err = io.WriteString(stdout, answer)
+		return s, err
 	}
-	s := &Settings{Command: words.command, Meant: words.dashes || len(words.command) > 0}
-	r := &reader{given: words.given, env: env, err: err}
+	r.err = err
 	if r.oneOf("compat") == compatScuttle || filepath.Base(args[0]) == compatScuttle {
 		translated, warnings := fromScuttle(env, r.isSet("url") || r.isSet("once"))
 		r.env = append(slices.Clip(env), translated...)
 		s.Warnings = warnings
 	}
-	s.read(r, words.dashes)
-	if unknown := unknownVariables(env); len(unknown) > 0 {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: unknown variable, ignored; known are %s",
-			strings.Join(unknown, ", "), strings.Join(variables(), ", ")))
+	s.read(r)
+	known := variables(r.model)
+	if unknown := unknownVariables(env, known); len(unknown) > 0 {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: unknown variable, ignored; known are %s", strings.Join(unknown, ", "), strings.Join(known, ", ")))
 	}
 	return s, r.err
 }
 
-// read fills in the settings. The first error stays in r, and the others are read on:
-// those for the log and for Quit hold with an error, too.
-func (s *Settings) read(r *reader, dashes bool) {
+// read fills in the settings. The first error stays in r, and the others are read on: those for the log and for Quit
+// hold with an error, too.
+func (s *Settings) read(r *reader) {
 	s.LogFormat, s.LogLevel = r.oneOf("log-format"), r.oneOf("log-level")
 	s.LiveLine = terminalAllowsLiveLine(r.env)
 
@@ -95,7 +95,7 @@ func (s *Settings) read(r *reader, dashes bool) {
 	once := r.boolean("once")
 	s.Probe = probe.Config{
 		URLs:           urls,
-		Accepts:        r.statuses("ready-status", sidecar.status).contain,
+		Accepts:        r.statuses("ready-status", sidecar.status),
 		Timeout:        r.duration("timeout", 0, "a duration such as 90s or 2m, or 0 to never give up"),
 		RequestTimeout: r.duration("request-timeout", 1, durationAboveZero),
 		Interval:       r.duration("interval", probe.MinInterval, "a duration of at least 10ms, such as 500ms"),
@@ -113,13 +113,12 @@ func (s *Settings) read(r *reader, dashes bool) {
 	s.StartAnyway = r.oneOf("on-timeout") == "start"
 	s.readJob(r, sidecar)
 	s.readInstall(r, once)
-	if dashes && !s.HasCommand() {
+	if s.Meant && !s.HasCommand() {
 		r.fail(errors.New(`expected a command after "--"; without a command leave out the "--"`))
 	}
 }
 
-// readJob reads the settings for Quit. A probe, or an init container, has the
-// variables of its Pod, and is no Job.
+// readJob reads the settings for Quit. A probe, or an init container, has the variables of its Pod, and is no Job.
 func (s *Settings) readJob(r *reader, sidecar preset) {
 	quit := r.boolean("quit")
 	s.Quit = probe.QuitConfig{
@@ -145,20 +144,18 @@ func (s *Settings) readJob(r *reader, sidecar preset) {
 }
 
 func (s *Settings) readInstall(r *reader, once bool) {
-	if once && s.Meant {
+	if once && s.HasCommand() {
 		r.fail(&badValue{"--once", s.Name(), "no command"})
 	}
 	if !r.isSet("install") {
 		return
 	}
-	_, values := r.source("install")
-	if s.Install = values[0]; s.Install == "" || s.Meant || once {
+	if _, s.Install = r.last("install"); s.Install == "" || s.Meant || once {
 		r.fail(&badValue{"--install", s.Install, "a path, and neither a command nor --once"})
 	}
 }
 
-// terminalAllowsLiveLine looks at the variables by which people turn off such things:
-// see no-color.org.
+// terminalAllowsLiveLine looks at the variables by which people turn off such things: see no-color.org.
 func terminalAllowsLiveLine(env []string) bool {
 	term := lookup(env, "TERM")
 	return lookup(env, "NO_COLOR") == "" && term != "" && term != "dumb"
@@ -168,12 +165,14 @@ func terminalAllowsLiveLine(env []string) bool {
 type badValue struct{ name, value, expected string }
 
 func (e *badValue) Error() string {
+	if e.value == "" {
+		return fmt.Sprintf("%s: the value is missing; expected %s", e.name, e.expected)
+	}
 	return fmt.Sprintf("%s: %q: expected %s", e.name, probe.Redact(e.value), e.expected)
 }
 
 // version is set by the linker in a release.
 var version string
 
-// Version is that of a release, or that of the module for a binary made by
-// go install.
+// Version is that of a release, or that of the module for a binary made by go install.
 func Version() string { return cmp.Or(version, moduleVersion(), "(devel)") }

@@ -347,13 +347,13 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--tiemout", "5s", "--", "app"}, "", `unknown flag --tiemout, did you mean "--timeout"?; see envoy-wait --help`},
 		{[]string{"--a\n\x1b[2Jb"}, "", "unknown flag --a\n\x1b[2Jb; see envoy-wait --help"},
 		{[]string{"-t"}, "", `unknown flag -t, did you mean "-h"?; see envoy-wait --help`},
-		{[]string{"--timeout"}, "", `--timeout: the value is missing; see envoy-wait --help`},
-		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; see envoy-wait --help`},
+		{[]string{"--timeout"}, "", `--timeout: the value is missing; expected a duration such as 90s or 2m, or 0 to never give up`},
+		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; expected a duration such as 90s or 2m, or 0 to never give up`},
 		{[]string{"--"}, "", `expected a command after "--"; without a command leave out the "--"`},
 		{[]string{"--disabled", "--"}, "", `expected a command after "--"; without a command leave out the "--"`},
 		{[]string{"--quit-url", "http://a"}, "", `expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it`},
 		{nil, "ENVOY_WAIT_QUIT_URL=http://a", `expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it`},
-		{[]string{"--disabled", "--url"}, "", `--url: the value is missing; see envoy-wait --help`},
+		{[]string{"--disabled", "--url"}, "", `--url: the value is missing; expected a URL such as http://localhost:15020/healthz/ready; the scheme must be http, https, tcp, unix or file`},
 		{nil, "ENVOY_WAIT_URL=http://a , http://b", `ENVOY_WAIT_URL: "http://a , http://b": expected a URL such as http://localhost:15020/healthz/ready; a space is before or after the URL`},
 		{[]string{"--quit=http://u:secret@h/", "app"}, "", `--quit: "http://xxxxx@h/": expected true or false`},
 		{[]string{"--once=http://u:secret@h/"}, "", `--once: "http://xxxxx@h/": expected true or false`},
@@ -363,7 +363,7 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--once", "app"}, "", `--once: "app": expected no command`},
 		{[]string{"--once", "--", "app"}, "", `--once: "app": expected no command`},
 		{[]string{"--install", "/x", "--once"}, "", `--install: "/x": expected a path, and neither a command nor --once`},
-		{[]string{"--install=", "app"}, "", `--install: "": expected a path, and neither a command nor --once`},
+		{[]string{"--install=", "app"}, "", `--install: the value is missing; expected a path, and neither a command nor --once`},
 		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=kuma", `--sidecar or ENVOY_WAIT_SIDECAR: "kuma": expected a sidecar that a POST can quit, or a --quit-url, with --quit`},
 		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": expected URLs separated by single commas; one of them is empty`},
 		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": expected URLs separated by single commas; one of them is empty`},
@@ -398,6 +398,11 @@ func TestFormatOfAnError(t *testing.T) {
 }
 
 func TestUnknownVariables(t *testing.T) {
+	parser, err := newParser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := variables(parser.Model)
 	for name, unknown := range map[string]bool{
 		"ENVOY_WAIT_TIMEOUT": false, "ENVOY_WAIT_URL": false, "ENVOY_WAITING": false, "HOME": false,
 		"ENVOY_WAIT_TIMOUT": true, "ENVOY_WAIT_URLS": true, "ENVOY_WAIT_HELP": true, "ENVOY_WAIT_ONCE": true, "ENVOY_WAIT_INSTALL": true, "ENVOY_WAIT_VERSION": true,
@@ -407,10 +412,10 @@ func TestUnknownVariables(t *testing.T) {
 		"ENVOY_WAIT_PORT_80_TCP_PORT": false, "ENVOY_WAIT_PORT_53_UDP_PROTO": false, "ENVOY_WAIT_PORT_9_SCTP": false,
 		"ENVOY_WAIT_CANARY_SERVICE_HOST": false, "ENVOY_WAIT_CANARY_PORT_80_TCP_ADDR": false,
 	} {
-		if got := unknownVariables([]string{name + "=x"}); (len(got) == 1) != unknown {
+		if got := unknownVariables([]string{name + "=x"}, known); (len(got) == 1) != unknown {
 			t.Errorf("%s: got %v", name, got)
 		}
-		if got := unknownVariables([]string{name + "="}); len(got) != 0 {
+		if got := unknownVariables([]string{name + "="}, known); len(got) != 0 {
 			t.Errorf("%s empty: got %v", name, got)
 		}
 	}
@@ -427,7 +432,7 @@ func TestWarningOfUnknownVariables(t *testing.T) {
 func TestHelp(t *testing.T) {
 	var help strings.Builder
 	s, err := Parse([]string{"envoy-wait", "--help", "--timeout", "x", "--", "app"}, []string{"ENVOY_WAIT_INTERVAL=bad"}, &help)
-	if err != nil || !s.Answered || help.String() != helpText() {
+	if err != nil || !s.Answered || help.String() != helpText {
 		t.Fatal(s, err)
 	}
 	for line := range strings.Lines(help.String()) {

@@ -5,15 +5,14 @@ import (
 	"slices"
 )
 
-// preset is a sidecar that is known by name: where it tells whether it is ready,
-// which status it answers then, and where a POST quits it ("" where nothing does).
-// note says for which of them that is true.
+// preset is a sidecar that is known by name: where it tells whether it is ready, which status it answers then, and
+// where a POST quits it ("" where nothing does). note says for which of them that is true.
 type preset struct {
 	name, ready, status, quit, note string
 }
 
-// presets is what --sidecar chooses from; the first is the default. Each was tried
-// against the real program. The comment on a row is its source.
+// presets is what --sidecar chooses from; the first is the default. Each was tried against the real program. The
+// comment on a row is its source.
 var presets = []preset{
 	// github.com/istio/istio: pilot/cmd/pilot-agent/status/server.go
 	{"istio", "http://localhost:15020/healthz/ready", "200", "http://localhost:15020/quitquitquit", ""},
@@ -47,8 +46,8 @@ func presetCalled(name string) preset {
 // istio.io/latest/docs/ops/deployment/application-requirements.
 var istioPorts = []string{"15000", "15020", "15021"}
 
-// sidecars returns, by URL, the preset whose parts a hint may name: the chosen one for
-// its own URL, and for other URLs Istio's where the port is one of Istio's.
+// sidecars returns, by URL, the preset whose parts a hint may name: the chosen one for its own URL, and for other
+// URLs Istio's where the port is one of Istio's.
 func sidecars(chosen preset, urls []string) map[string]string {
 	names := map[string]string{chosen.ready: chosen.name, chosen.quit: chosen.name}
 	for _, raw := range urls {

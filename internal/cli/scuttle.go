@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	neturl "net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,90 +10,91 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// compatScuttle takes the place of scuttle in an image: its variables are translated
-// into ours, which is all there is to it. A bad value gets a warning, and counts as
-// unset, as with scuttle. See github.com/kvij/scuttle (scuttle_config.go, main.go) and
-// docs/migrating.md.
+// compatScuttle takes the place of scuttle in an image: its variables are translated into ours, which is all there is
+// to it. A bad value gets a warning, and counts as unset, as with scuttle. See github.com/kvij/scuttle
+// (scuttle_config.go, main.go) and docs/migrating.md.
 const compatScuttle = "scuttle"
 
-// preflightVariables are those of envoy-preflight, scuttle's parent, that scuttle does
-// not have: github.com/monzo/envoy-preflight.
+// preflightVariables are those of envoy-preflight, scuttle's parent, that scuttle does not have:
+// github.com/monzo/envoy-preflight.
 var preflightVariables = []string{"NEVER_KILL_ENVOY", "ALWAYS_KILL_ENVOY", "ENVOY_KILL_API"}
 
 // scuttle reads scuttle's variables. An empty one counts as unset, as there.
 type scuttle struct {
 	env      []string
+	ours     map[string]string
 	warnings []string
 }
 
-// fromScuttle returns our variables for scuttle's. Ours that are set go before them.
-// urlGiven says that there is something to wait for without ENVOY_ADMIN_API.
+// fromScuttle returns our variables for scuttle's. Ours that are set go before them. urlGiven says that there is
+// something to wait for without ENVOY_ADMIN_API.
 func fromScuttle(env []string, urlGiven bool) (variables, warnings []string) {
-	s := &scuttle{env: env}
+	s := &scuttle{env: env, ours: map[string]string{
+		"DISABLED": strconv.FormatBool(!urlGiven), // without ENVOY_ADMIN_API scuttle does not wait
+		"TIMEOUT":  "0s",                          // never gives up, unless one of its timeouts is set
+	}}
 	for _, name := range preflightVariables {
 		if lookup(env, name) != "" {
 			s.warn("%s: a variable of envoy-preflight, ignored: see docs/migrating.md", name)
 		}
 	}
-	ours := map[string]string{
-		"DISABLED": strconv.FormatBool(!urlGiven), // without ENVOY_ADMIN_API scuttle does not wait
-		"TIMEOUT":  "0s",                          // never gives up, unless one of its timeouts is set
-	}
 	admin := s.url("ENVOY_ADMIN_API")
 	if admin != "" {
 		// scuttle reads the state from /server_info; /ready is 200 where that is LIVE.
-		ours["URL"], ours["DISABLED"] = admin+"/ready", "false"
+		s.ours["URL"], s.ours["DISABLED"] = admin+"/ready", "false"
 	}
 	if s.true("START_WITHOUT_ENVOY", false) {
-		ours["DISABLED"] = "true"
+		s.ours["DISABLED"] = "true"
 	}
 	wait, quitWithout := s.duration("WAIT_FOR_ENVOY_TIMEOUT", 0), s.duration("QUIT_WITHOUT_ENVOY_TIMEOUT", 0)
-	switch {
-	case quitWithout > 0:
-		ours["TIMEOUT"], ours["ON_TIMEOUT"] = quitWithout.String(), "fail"
-	case wait > 0:
-		ours["TIMEOUT"], ours["ON_TIMEOUT"] = wait.String(), "start"
+	if quitWithout > 0 {
+		s.ours["TIMEOUT"], s.ours["ON_TIMEOUT"] = quitWithout.String(), "fail"
+	} else if wait > 0 {
+		s.ours["TIMEOUT"], s.ours["ON_TIMEOUT"] = wait.String(), "start"
 	}
-	s.quit(ours, admin)
 	if !s.true("SCUTTLE_LOGGING", true) {
-		ours["LOG_LEVEL"] = "warn"
+		s.ours["LOG_LEVEL"] = "warn"
 	}
-	for name, value := range ours {
+	s.quit(admin)
+	for name, value := range s.ours {
 		variables = append(variables, variablePrefix+name+"="+value)
 	}
 	return variables, s.warnings
 }
 
 // quit sets whom scuttle sends a POST to: its function kill in main.go.
-func (s *scuttle) quit(ours map[string]string, admin string) {
+func (s *scuttle) quit(admin string) {
 	timeout := s.duration("QUIT_REQUEST_TIMEOUT", 5*time.Second)
 	if timeout == 0 {
 		s.warn("QUIT_REQUEST_TIMEOUT: %q: as with scuttle, no sidecar is told to quit", lookup(s.env, "QUIT_REQUEST_TIMEOUT"))
 		return
 	}
-	ours["QUIT_TIMEOUT"] = timeout.String()
-	generic := s.urls("GENERIC_QUIT_ENDPOINTS")
-	if s.true("GENERIC_QUIT_ONLY", false) {
-		ours["QUIT_URL"] = strings.Join(generic, ",")
-		return
+	s.ours["QUIT_TIMEOUT"] = timeout.String()
+	var urls []string
+	for _, raw := range strings.Split(lookup(s.env, "GENERIC_QUIT_ENDPOINTS"), ",") {
+		if raw = strings.TrimSpace(raw); raw != "" && s.valid("GENERIC_QUIT_ENDPOINTS", raw) {
+			urls = append(urls, raw)
+		}
 	}
-	istio, never, onSuccess := s.url("ISTIO_QUIT_API"), s.true("NEVER_KILL_ISTIO", false), s.true("NEVER_KILL_ISTIO_ON_FAILURE", false)
-	u, err := neturl.Parse(admin)
-	if err != nil || never || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
-		return
+	if !s.true("GENERIC_QUIT_ONLY", false) {
+		istio, never := s.url("ISTIO_QUIT_API"), s.true("NEVER_KILL_ISTIO", false)
+		u, err := neturl.Parse(admin)
+		if err != nil || never || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
+			return
+		}
+		if istio == "" && u.Port() == "15000" {
+			istio = strings.Replace(admin, ":15000", ":15020", 1)
+		}
+		if istio == "" {
+			s.warn("ENVOY_ADMIN_API: %q: its port is not 15000 and ISTIO_QUIT_API is not set: as with scuttle, the sidecar is not told to quit", probe.Redact(admin))
+		} else {
+			urls = append(urls, istio+"/quitquitquit")
+		}
+		if s.true("NEVER_KILL_ISTIO_ON_FAILURE", false) {
+			s.ours["QUIT_ON"] = "success"
+		}
 	}
-	if istio == "" && u.Port() == "15000" {
-		istio = strings.Replace(admin, ":15000", ":15020", 1)
-	}
-	if istio == "" {
-		s.warn("ENVOY_ADMIN_API: %q: its port is not 15000 and ISTIO_QUIT_API is not set: as with scuttle, the sidecar is not told to quit", probe.Redact(admin))
-	} else {
-		generic = append(generic, istio+"/quitquitquit")
-	}
-	ours["QUIT_URL"] = strings.Join(generic, ",")
-	if onSuccess {
-		ours["QUIT_ON"] = "success"
-	}
+	s.ours["QUIT_URL"] = strings.Join(urls, ",")
 }
 
 func (s *scuttle) warn(format string, args ...any) {
@@ -105,25 +105,6 @@ func (s *scuttle) bad(name, value, expected string) {
 	s.warn("%s: %q: expected %s; ignored, as with scuttle", name, probe.Redact(value), expected)
 }
 
-// url returns a base URL without a slash at its end.
-func (s *scuttle) url(name string) string {
-	value := lookup(s.env, name)
-	if value == "" || !s.valid(name, value) {
-		return ""
-	}
-	return strings.TrimSuffix(value, "/")
-}
-
-func (s *scuttle) urls(name string) []string {
-	var urls []string
-	for _, raw := range strings.Split(lookup(s.env, name), ",") {
-		if raw = strings.TrimSpace(raw); raw != "" {
-			urls = append(urls, raw)
-		}
-	}
-	return slices.DeleteFunc(urls, func(raw string) bool { return !s.valid(name, raw) })
-}
-
 func (s *scuttle) valid(name, value string) bool {
 	err := probe.ValidateQuitURL(value)
 	if err != nil {
@@ -132,27 +113,31 @@ func (s *scuttle) valid(name, value string) bool {
 	return err == nil
 }
 
-func (s *scuttle) true(name string, unset bool) bool {
-	switch value := lookup(s.env, name); value {
-	case "":
-		return unset
-	case "true", "false":
-		return value == "true"
-	default:
-		s.bad(name, value, "true or false")
-		return unset
+// url returns a base URL without a slash at its end, or "".
+func (s *scuttle) url(name string) string {
+	value := lookup(s.env, name)
+	if value == "" || !s.valid(name, value) {
+		return ""
 	}
+	return strings.TrimSuffix(value, "/")
+}
+
+func (s *scuttle) true(name string, unset bool) bool {
+	value := lookup(s.env, name)
+	if value != "" && value != "true" && value != "false" {
+		s.bad(name, value, "true or false")
+	}
+	return value == "true" || value != "false" && unset
 }
 
 func (s *scuttle) duration(name string, unset time.Duration) time.Duration {
 	value := lookup(s.env, name)
-	if value == "" {
-		return unset
-	}
 	parsed, err := time.ParseDuration(value)
-	if err != nil || parsed < 0 {
-		s.bad(name, value, "a duration such as 90s, or 0")
-		return unset
+	if err == nil && parsed >= 0 {
+		return parsed
 	}
-	return parsed
+	if value != "" {
+		s.bad(name, value, "a duration such as 90s, or 0")
+	}
+	return unset
 }

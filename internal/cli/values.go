@@ -2,17 +2,21 @@ package cli
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 )
 
 const durationAboveZero = "a duration above 0, such as 5s"
 
 // reader gives the values of flags, and keeps the first error.
 type reader struct {
-	given map[string][]string
+	model *kong.Application
+	given map[string][]string // by flag
 	env   []string
 	err   error
 }
@@ -23,17 +27,25 @@ func (r *reader) fail(err error) {
 	}
 }
 
-// source returns the values of a flag, and what it is called where they come from.
-// There are none where neither flag nor variable is set.
+// flag returns the flag of that name, or nil.
+func (r *reader) flag(name string) *kong.Flag {
+	i := slices.IndexFunc(r.model.Flags, func(f *kong.Flag) bool { return f.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return r.model.Flags[i]
+}
+
+// source returns the values of a flag, and what it is called where they come from: "" for a default.
 func (r *reader) source(flag string) (name string, values []string) {
+	tag := r.flag(flag).Tag
 	if values, ok := r.given[flag]; ok {
 		return "--" + flag, values
 	}
-	variable := flagCalled(flag).Variable
-	if value := lookup(r.env, variable); value != "" {
-		return variable, []string{value}
+	if value := lookup(r.env, tag.Get("variable")); value != "" {
+		return tag.Get("variable"), []string{value}
 	}
-	return "", nil
+	return "", []string{tag.Get("normally")}
 }
 
 func (r *reader) isSet(flag string) bool {
@@ -44,9 +56,6 @@ func (r *reader) isSet(flag string) bool {
 // last returns the value that counts of a flag that takes one.
 func (r *reader) last(flag string) (name, value string) {
 	name, values := r.source(flag)
-	if name == "" {
-		return "", flagCalled(flag).Default
-	}
 	return name, values[len(values)-1]
 }
 
@@ -62,10 +71,14 @@ func (r *reader) duration(flag string, least time.Duration, expected string) tim
 
 func (r *reader) oneOf(flag string) string {
 	name, value := r.last(flag)
-	values := flagCalled(flag).Values
+	tag := r.flag(flag).Tag
+	values := strings.Split(tag.Get("values"), ",")
+	if flag == "sidecar" {
+		values = presetNames()
+	}
 	if name != "" && !slices.Contains(values, value) {
 		r.fail(&badValue{name, value, "one of " + strings.Join(values, ", ")})
-		return flagCalled(flag).Default
+		return tag.Get("normally")
 	}
 	return value
 }
@@ -79,66 +92,89 @@ func (r *reader) boolean(flag string) bool {
 	return b
 }
 
-// urls returns those URLs of a flag that validate takes, each once. A variable has
-// several, separated by commas.
+// urls returns those URLs of a flag that validate takes, each once. A variable has several, separated by commas.
 func (r *reader) urls(flag string, validate func(string) error, example string) (urls []string) {
 	name, values := r.source(flag)
-	whole := strings.Join(values, ",")
+	if name == "" {
+		return nil
+	}
 	if name != "--"+flag {
-		values = splitList(whole)
+		values = strings.Split(values[0], ",")
 	}
 	for _, url := range values {
 		err := validate(url)
-		switch {
-		case err != nil && url == "" && len(values) > 1:
-			r.fail(&badValue{name, whole, "URLs separated by single commas; one of them is empty"})
-		case err != nil && name == "--"+flag:
-			r.fail(&badValue{name, url, fmt.Sprintf("a URL such as %s; %v", example, err)})
-		case err != nil:
-			r.fail(&badValue{name, whole, fmt.Sprintf("a URL such as %s; %v", example, err)})
-		case !slices.Contains(urls, url):
+		if err == nil && !slices.Contains(urls, url) {
 			urls = append(urls, url)
+		}
+		switch {
+		case err == nil:
+		case url == "" && len(values) > 1:
+			r.fail(&badValue{name, strings.Join(values, ","), "URLs separated by single commas; one of them is empty"})
+		case name == "--"+flag:
+			r.fail(&badValue{name, url, fmt.Sprintf("a URL such as %s; %v", example, err)})
+		default:
+			r.fail(&badValue{name, strings.Join(values, ","), fmt.Sprintf("a URL such as %s; %v", example, err)})
 		}
 	}
 	return urls
 }
 
-func splitList(list string) []string {
-	if list == "" {
-		return nil
-	}
-	return strings.Split(list, ",")
-}
-
-// statuses are three digits, or one digit and "xx".
-type statuses []string
-
-func (r *reader) statuses(flag, otherwise string) statuses {
+// statuses returns what judges an HTTP status by a list of three digits each, or of one digit and "xx".
+func (r *reader) statuses(flag, otherwise string) func(status int) bool {
 	name, values := r.source(flag)
 	if name == "" {
-		return splitList(otherwise)
+		values = []string{otherwise}
 	}
-	var all statuses
-	for _, value := range values {
-		for _, status := range strings.Split(value, ",") {
-			if !isStatus(status) {
-				r.fail(&badValue{name, value, "statuses from 200 to 599 separated by commas, or a class such as 2xx"})
-			}
-			all = append(all, status)
+	list := strings.Split(strings.Join(values, ","), ",")
+	for _, status := range list {
+		if len(status) != 3 || !strings.Contains("2345", status[:1]) || status[1:] != "xx" && strings.Trim(status[1:], "0123456789") != "" {
+			r.fail(&badValue{name, strings.Join(values, ","), "statuses from 200 to 599 separated by commas, or a class such as 2xx"})
 		}
 	}
-	return all
-}
-
-func isStatus(status string) bool {
-	if len(status) != 3 || !strings.Contains("2345", status[:1]) {
-		return false
+	return func(status int) bool {
+		text := strconv.Itoa(status)
+		return len(text) == 3 && (slices.Contains(list, text) || slices.Contains(list, text[:1]+"xx"))
 	}
-	_, err := strconv.ParseUint(status[1:], 10, 8)
-	return err == nil || status[1:] == "xx"
 }
 
-func (l statuses) contain(status int) bool {
-	text := strconv.Itoa(status)
-	return len(text) == 3 && (slices.Contains(l, text) || slices.Contains(l, text[:1]+"xx"))
+const variablePrefix = "ENVOY_WAIT_"
+
+// lookup returns "" for a variable that is not set or, as manifests often have them, empty.
+func lookup(env []string, name string) string {
+	for _, entry := range env {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok && value != "" && name != "" {
+			return value
+		}
+	}
+	return ""
 }
+
+// variables returns the names of all variables that have a meaning.
+func variables(model *kong.Application) (names []string) {
+	for _, flag := range model.Flags {
+		if name := flag.Tag.Get("variable"); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// unknownVariables returns the names with our prefix that are not known, except those that Kubernetes injects for a
+// Service called envoy-wait.
+func unknownVariables(env, known []string) (unknown []string) {
+	for _, entry := range env {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" || !strings.HasPrefix(name, variablePrefix) || slices.Contains(known, name) {
+			continue
+		}
+		// Compiled only here: hardly anyone gets this far.
+		if !regexp.MustCompile(serviceVariable).MatchString(name) {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
+// serviceVariable is what the kubelet injects for a Service envoy-wait, or one whose name begins so:
+// kubernetes.io/docs/concepts/services-networking/service.
+const serviceVariable = `^ENVOY_WAIT_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`

@@ -1,5 +1,4 @@
-// Package install copies the running program into a volume, from an image that has
-// no cp.
+// Package install copies the running program into a volume, from an image that has no cp.
 package install
 
 import (
@@ -14,9 +13,9 @@ import (
 
 var errNotRegular = errors.New("not a regular file")
 
-// To copies the running program to path, or into path if that is a directory. The new
-// file appears whole or not at all, also where an older one is being executed. Only a
-// regular file is replaced: no device, no FIFO, no symbolic link.
+// To copies the running program to path, or into path if that is a directory. The new file appears whole or not at
+// all, also where an older one is being executed. Only a regular file is replaced: no device, no FIFO, no symbolic
+// link.
 func To(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "envoy-wait")

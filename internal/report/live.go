@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"strings"
 	"syscall"
 	"time"
 
@@ -11,28 +12,18 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// redrawInterval is also how long a wait lasts before there is a live line at all: a
-// short one does not flicker.
+// redrawInterval is also how long a wait lasts before there is a live line at all: a short one does not flicker.
 const redrawInterval = 250 * time.Millisecond
 
 // eraseLine goes to the start of the line and leaves nothing of it.
 const eraseLine = "\r\x1b[K"
 
-// liveLine is a line on a terminal that says how the wait goes. It belongs to the
-// writer's goroutine. Its methods return what to write.
+// liveLine is a line on a terminal that says how the wait goes. It belongs to the writer's goroutine. Its methods
+// return what to write.
 type liveLine struct {
 	columns func() int // of the terminal, 0 where there can be no line now; nil where there never is one
 	text    string
 	shown   bool
-}
-
-// set draws the line with a new text, or takes it away.
-func (l *liveLine) set(text string) string {
-	l.text = text
-	if text == "" {
-		return l.erase()
-	}
-	return l.draw()
 }
 
 // around makes room for an ordinary line.
@@ -54,20 +45,19 @@ func (l *liveLine) erase() string {
 	return eraseLine
 }
 
-// draw draws over the line that may be there. The cursor stays in the first column,
-// where anything else that is written hides most of the line.
+// draw draws over the line that may be there. The cursor stays in the first column, where anything else that is
+// written hides most of the line.
 func (l *liveLine) draw() string {
 	room := l.columns() - 1 // to write into the last column may wrap
-	if room <= 0 {
+	if room <= 0 || l.text == "" {
 		return ""
 	}
 	l.shown = true
 	return "\r" + l.text[:min(room, len(l.text))] + "\x1b[K\r"
 }
 
-// columns returns what tells the width of a terminal, or nil if out is none. The width
-// is 0 where it is not known, and where this process is in the background: the terminal
-// is a shell's then.
+// columns returns what tells the width of a terminal, or nil if out is none. The width is 0 where it is not known,
+// and where this process is in the background: the terminal is a shell's then.
 func columns(out io.Writer) func() int {
 	if !isTerminal(out) {
 		return nil
@@ -87,7 +77,7 @@ func columns(out io.Writer) func() int {
 	}
 }
 
-// startLiveLine has the line drawn from now on. It is called with the lock.
+// startLiveLine and stopLiveLine are called with the lock.
 func (r *Reporter) startLiveLine() {
 	if r.out.live.columns != nil && r.redraws == nil {
 		r.redraws = time.AfterFunc(redrawInterval, r.redraw)
@@ -103,7 +93,6 @@ func (r *Reporter) redraw() {
 	}
 }
 
-// stopLiveLine takes the line away for good. It is called with the lock.
 func (r *Reporter) stopLiveLine() {
 	if r.redraws != nil {
 		r.redraws.Stop()
@@ -111,8 +100,8 @@ func (r *Reporter) stopLiveLine() {
 	}
 }
 
-// progress is the text of the live line, in which a byte is a column. The first
-// target that is not ready stands for all. What a narrow terminal cuts off is the URL.
+// progress is the text of the live line, in which a byte is a column. The first target that is not ready stands for
+// all. What a narrow terminal cuts off is the URL.
 func (r *Reporter) progress() string {
 	pending := r.pending()
 	if len(pending) == 0 {
@@ -127,17 +116,10 @@ func (r *Reporter) progress() string {
 	if more := len(pending) - 1; more > 0 {
 		text += fmt.Sprintf(", and %d more not ready", more)
 	}
-	return ascii(printable(text + ": " + probe.Redact(first.URL)))
-}
-
-// ascii makes a byte a column.
-func ascii(text string) string {
-	bytes := make([]byte, 0, len(text))
-	for _, c := range text {
+	return strings.Map(func(c rune) rune {
 		if c > '~' {
-			c = '?'
+			return '?'
 		}
-		bytes = append(bytes, byte(c))
-	}
-	return string(bytes)
+		return c
+	}, printable(text+": "+probe.Redact(first.URL)))
 }

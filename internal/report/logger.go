@@ -2,7 +2,6 @@ package report
 
 import (
 	"io"
-	"maps"
 	"strings"
 	"time"
 	"unicode"
@@ -12,114 +11,101 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// newLogger writes one line an event to w: JSON in the fields that Cloud Logging
-// knows (cloud.google.com/logging/docs/structured-logging), or text for people.
-func newLogger(w io.Writer, text bool, level string) zerolog.Logger {
-	// zerolog.ParseLevel no longer knows the names once they are Cloud Logging's.
-	lowest, ok := map[string]zerolog.Level{
-		"debug": zerolog.DebugLevel, "info": zerolog.InfoLevel, "warn": zerolog.WarnLevel, "error": zerolog.ErrorLevel,
-	}[level]
+var levels = map[string]zerolog.Level{
+	"debug": zerolog.DebugLevel, "info": zerolog.InfoLevel, "warn": zerolog.WarnLevel, "error": zerolog.ErrorLevel,
+}
+
+// severities are Cloud Logging's names: cloud.google.com/logging/docs/structured-logging.
+var severities = map[zerolog.Level]string{
+	zerolog.DebugLevel: "DEBUG", zerolog.InfoLevel: "INFO", zerolog.WarnLevel: "WARNING", zerolog.ErrorLevel: "ERROR",
+}
+
+// fields adds to a JSON line.
+type fields = func(*zerolog.Event)
+
+func newLogger(w io.Writer) zerolog.Logger {
+	zerolog.LevelFieldName = "severity"
+	zerolog.LevelFieldMarshalFunc = func(l zerolog.Level) string { return severities[l] }
+	zerolog.TimeFieldFormat = time.RFC3339Nano
+	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
+	return zerolog.New(w).With().Str("logger", "envoy-wait").Logger()
+}
+
+// say writes one line: JSON, or text for people, in which the message says it all.
+func (r *Reporter) say(level zerolog.Level, message string, all ...fields) {
+	lowest, ok := levels[r.options.Level]
 	if !ok {
 		lowest = zerolog.InfoLevel
 	}
-	zerolog.LevelFieldName = "severity"
-	zerolog.LevelFieldMarshalFunc = severity
-	zerolog.TimeFieldFormat = time.RFC3339Nano
-	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() }
-	if text {
-		w = zerolog.ConsoleWriter{
-			Out: w, NoColor: true,
-			PartsOrder:    []string{zerolog.LevelFieldName, zerolog.MessageFieldName},
-			FormatLevel:   textPrefix,
-			FormatPrepare: onlyMessage,
+	message = printable(message)
+	switch {
+	case level < lowest:
+	case r.text && level == zerolog.WarnLevel:
+		_, _ = io.WriteString(r.out, "envoy-wait: warning: "+message+"\n")
+	case r.text:
+		_, _ = io.WriteString(r.out, "envoy-wait: "+message+"\n")
+	default:
+		event := r.log.WithLevel(level)
+		for _, add := range all {
+			add(event)
+		}
+		event.Msg(message)
+	}
+}
+
+// about are the fields that a wait for some endpoints has.
+func (r *Reporter) about(attempts ...probe.Attempt) fields {
+	return func(event *zerolog.Event) {
+		sum, targets := 0, zerolog.Arr()
+		for _, a := range attempts {
+			sum += a.Number
+			target := zerolog.Dict()
+			endpoint(target, a)
+			targets.Dict(target)
+		}
+		if len(attempts) > 0 && !r.options.Once {
+			event.Float64("elapsed", seconds(r.elapsed()))
+		}
+		switch {
+		case len(attempts) == 1:
+			endpoint(event.Int("attempts", sum), attempts[0])
+		case len(attempts) > 1:
+			event.Int("attempts", sum).Array("targets", targets)
 		}
 	}
-	return zerolog.New(w).Level(lowest).With().Str("logger", "envoy-wait").Logger()
 }
 
-func severity(l zerolog.Level) string {
-	switch l {
-	case zerolog.DebugLevel:
-		return "DEBUG"
-	case zerolog.WarnLevel:
-		return "WARNING"
-	case zerolog.ErrorLevel:
-		return "ERROR"
-	default:
-		return "INFO"
-	}
-}
-
-func textPrefix(severity any) string {
-	if severity == "WARNING" {
-		return "envoy-wait: warning:"
-	}
-	return "envoy-wait:"
-}
-
-// onlyMessage drops the fields: the message says it all.
-func onlyMessage(event map[string]any) error {
-	maps.DeleteFunc(event, func(field string, _ any) bool {
-		return field != zerolog.LevelFieldName && field != zerolog.MessageFieldName
-	})
-	return nil
-}
-
-// describe adds the fields that a wait has.
-func (r *Reporter) describe(event *zerolog.Event, about ...probe.Attempt) *zerolog.Event {
-	if len(about) == 0 {
-		return event
-	}
-	attempts, targets := 0, zerolog.Arr()
-	for _, a := range about {
-		attempts += a.Number
-		targets.Dict(endpoint(zerolog.Dict(), a))
-	}
-	if !r.options.Once {
-		event.Float64("elapsed", seconds(r.elapsed()))
-	}
-	event.Int("attempts", attempts)
-	if len(about) == 1 {
-		return endpoint(event, about[0])
-	}
-	return event.Array("targets", targets)
-}
-
-// endpoint adds the fields of one endpoint.
-func endpoint(event *zerolog.Event, a probe.Attempt) *zerolog.Event {
+func endpoint(event *zerolog.Event, a probe.Attempt) {
 	event.Str("url", printable(probe.Redact(a.URL)))
-	switch {
-	case a.Err != nil:
+	if a.Err != nil {
 		event.Str("error", printable(a.Err.Error()))
-	case a.Status != 0:
+	} else if a.Status != 0 {
 		event.Int("status", a.Status)
 	}
-	return event
 }
 
-// seconds are those of d to the millisecond. Duration.Seconds would make
-// 1.5110000000000001 of 1.511.
+func exitStatus(status int) fields {
+	return func(event *zerolog.Event) { event.Int("exit_status", status) }
+}
+
+// seconds are those of d to the millisecond. Duration.Seconds would make 1.5110000000000001 of 1.511.
 func seconds(d time.Duration) float64 {
 	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
 }
 
-// printable makes text fit to be printed: no password in a URL, and nothing that ends
-// a line, drives a terminal (C0 and C1 controls) or turns the order of what follows
-// (bidirectional controls, which are no printable characters either).
+// printable makes text fit to be printed: no password in a URL, and nothing that ends a line, drives a terminal (C0
+// and C1 controls) or turns the order of what follows (bidirectional controls).
 func printable(text string) string {
-	if strings.Contains(text, "@") {
-		words := strings.Split(text, " ")
-		for i, word := range words {
-			if strings.Contains(word, "://") {
-				words[i] = probe.Redact(word)
-			}
+	words := strings.Split(text, " ")
+	for i, word := range words {
+		if strings.Contains(word, "://") {
+			words[i] = probe.Redact(word)
 		}
-		text = strings.Join(words, " ")
 	}
 	return strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return '?'
 		}
 		return c
-	}, text)
+	}, strings.Join(words, " "))
 }

@@ -1,11 +1,9 @@
-// Package report says what happens and why: lines on stderr, hints, the live line of
-// a terminal, and the kubelet's termination log. It alone knows zerolog. It gets
-// options, and reads neither settings nor environment.
+// Package report says what happens and why: lines on stderr, hints, the live line of a terminal, and the kubelet's
+// termination log. It alone knows zerolog. It gets options, and reads neither settings nor environment.
 //
-// At most 20 lines come in a minute, whatever the endpoints do. Whatever comes from
-// outside is printed so that it can neither forge a line nor drive a terminal, and
-// without passwords. A stderr that is closed, full, or read by nobody costs 0.1 s at
-// most.
+// Less than 20 lines come in a minute, whatever the endpoints do. What comes from outside is printed so that it can
+// neither forge a line nor drive a terminal, and without passwords. A stderr that is closed, full, or read by nobody
+// costs 0.1 s at most.
 package report
 
 import (
@@ -25,12 +23,10 @@ import (
 // HeartbeatInterval is how often Heartbeat is to be called.
 const HeartbeatInterval = 10 * time.Second
 
-// maxChanges is how many lines about changes of state a minute may have. With six
-// heartbeats, the first line and the last a minute stays under 20 lines.
+// maxChanges is how many lines about changes of state a minute may have.
 const maxChanges = 10
 
-// Options say what to report, and how. The zero value logs nothing but errors of
-// configuration, as JSON or, on a terminal, as text.
+// Options say what to report, and how. The zero value is right for an error of configuration.
 type Options struct {
 	Format string // auto (or ""), json or text
 	Level  string // debug, info (or ""), warn or error
@@ -42,32 +38,34 @@ type Options struct {
 	Once     bool              // one attempt, no wait
 	Disabled bool              // no wait
 
-	LiveLine       bool // where stderr is a terminal, and what is logged is text
-	TerminationLog bool // leave the reason of a failure for the kubelet
+	OnTerminal     func() // if set, called first of all by the goroutine that writes to a terminal
+	LiveLine       bool   // where stderr is a terminal, and what is logged is text
+	TerminationLog bool   // leave the reason of a failure for the kubelet
 }
 
 // Reporter says what happens. Its methods may be called from several goroutines.
 type Reporter struct {
 	options Options
 	out     *writer
+	text    bool
 	log     zerolog.Logger
 	start   time.Time
 
 	mu      sync.Mutex      // guards what follows
 	over    bool            // the wait has ended
-	last    []probe.Attempt // the last one at each URL, in their order
+	last    []probe.Attempt // at each URL, in their order
 	changes []time.Time     // of the last lines about changes of state
 	redraws *time.Timer     // of the live line, or nil
 }
 
 // New returns a Reporter that writes to stderr.
 func New(stderr io.Writer, options Options) *Reporter {
-	r := &Reporter{options: options, out: newWriter(stderr), start: time.Now()}
-	text := options.Format == "text" || options.Format != "json" && isTerminal(stderr)
-	if text && options.LiveLine && !options.Once && (options.Level == "info" || options.Level == "debug") {
+	r := &Reporter{options: options, out: newWriter(stderr, options.OnTerminal), start: time.Now()}
+	r.text = options.Format == "text" || options.Format != "json" && isTerminal(stderr)
+	if r.text && options.LiveLine && !options.Once && (options.Level == "info" || options.Level == "debug") {
 		r.out.live.columns = columns(stderr)
 	}
-	r.log = newLogger(r.out, text, options.Level)
+	r.log = newLogger(r.out)
 	if !options.Once { // see timedOut
 		r.log = r.log.With().Timestamp().Logger()
 	}
@@ -78,11 +76,11 @@ func New(stderr io.Writer, options Options) *Reporter {
 }
 
 // Warn says what was ignored.
-func (r *Reporter) Warn(warning string) { r.log.Warn().Msg(printable(warning)) }
+func (r *Reporter) Warn(warning string) { r.say(zerolog.WarnLevel, warning) }
 
 // Debug is for whoever looks for the cause of something.
 func (r *Reporter) Debug(format string, args ...any) {
-	r.log.Debug().Msg(printable(fmt.Sprintf(format, args...)))
+	r.say(zerolog.DebugLevel, fmt.Sprintf(format, args...))
 }
 
 // Attempt is the hook of probe.Wait: it says when something changes.
@@ -122,8 +120,7 @@ func (r *Reporter) mayReportChange() bool {
 	return true
 }
 
-// Heartbeat says that the wait goes on, and for what. It is silent where the last
-// line is about to come.
+// Heartbeat says that the wait goes on, and for what. It is silent where the last line is about to come.
 func (r *Reporter) Heartbeat() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -135,96 +132,100 @@ func (r *Reporter) Heartbeat() {
 
 // waiting writes a line in the middle of the wait.
 func (r *Reporter) waiting(message string, about ...probe.Attempt) {
-	event := r.describe(r.log.Info(), about...)
-	if remaining, ends := r.remaining(); ends {
-		event.Float64("remaining", seconds(remaining))
-	}
-	event.Msg(printable(message))
+	r.say(zerolog.InfoLevel, message, r.about(about...), func(event *zerolog.Event) {
+		if remaining, ends := r.remaining(); ends {
+			event.Float64("remaining", seconds(remaining))
+		}
+	})
 }
 
-// Ready says that the wait has ended well, or that there was none, and which command
-// starts now. It returns when that is out: the command may follow.
+// Ready says that the wait has ended well, or that there was none, and which command starts now. It returns when that
+// is out: the command may follow.
 func (r *Reporter) Ready() {
-	defer r.out.flush() // without the lock
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.end()
-	switch {
-	case r.options.Disabled:
-		r.log.Info().Msg(printable("disabled, no wait" + r.starting("")))
-	case r.options.Once:
-		r.describe(r.log.Info(), r.last...).Msg("ready")
-	default:
-		message := fmt.Sprintf("ready after %v%s", r.elapsed().Round(time.Millisecond), r.starting(""))
-		r.describe(r.log.Info(), r.last...).Msg(printable(message))
-	}
+	r.end(func() {
+		switch {
+		case r.options.Disabled:
+			r.say(zerolog.InfoLevel, "disabled, no wait"+r.starting())
+		case r.options.Once:
+			r.say(zerolog.InfoLevel, "ready", r.about(r.last...))
+		default:
+			r.say(zerolog.InfoLevel, fmt.Sprintf("ready after %v%s", r.elapsed().Round(time.Millisecond), r.starting()), r.about(r.last...))
+		}
+	})
 }
 
-// StartingAnyway says that the wait has timed out, and that the command starts all
-// the same. It returns when that is out: the command may follow.
+// StartingAnyway says that the wait has timed out, and that the command starts all the same. It returns when that is
+// out: the command may follow.
 func (r *Reporter) StartingAnyway(timeout *probe.TimeoutError) {
-	defer r.out.flush() // without the lock
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.end()
-	r.describe(r.log.Warn(), timeout.Pending...).Msg(printable(r.timedOut(timeout, r.starting(" anyway"))))
+	r.end(func() {
+		r.say(zerolog.WarnLevel, r.timedOut(timeout, r.starting()+" anyway"), r.about(timeout.Pending...))
+	})
 }
 
-// Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status
-// above 128 is that of a signal, 128+n. It returns when that is out.
+// Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status above 128 is that of a signal,
+// 128+n. It returns when that is out.
 func (r *Reporter) Failed(err error, status int) {
+	r.end(func() {
+		level, message, about := zerolog.ErrorLevel, err.Error(), []probe.Attempt(nil)
+		if timeout, ok := errors.AsType[*probe.TimeoutError](err); ok {
+			message, about = r.timedOut(timeout, ""), timeout.Pending
+		} else if status > 128 {
+			level, message, about = zerolog.WarnLevel, r.interrupted(err), r.pending()
+		}
+		r.say(level, message, r.about(about...), exitStatus(status))
+		if r.options.TerminationLog {
+			writeTerminationLog(printable(message))
+		}
+	})
+}
+
+// end writes the last line of a wait.
+func (r *Reporter) end(line func()) {
 	defer r.out.flush() // without the lock
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.end()
-	message, event, about := err.Error(), r.log.Error(), []probe.Attempt(nil)
-	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
-	switch {
-	case timedOut:
-		message, about = r.timedOut(timeout, ""), timeout.Pending
-	case status > 128:
-		message, event, about = r.interrupted(err), r.log.Warn(), r.pending()
-	}
-	message = printable(message)
-	r.describe(event, about...).Int("exit_status", status).Msg(message)
-	if r.options.TerminationLog {
-		writeTerminationLog(message)
-	}
+	r.over = true
+	r.stopLiveLine()
+	line()
 }
 
 // Quit is the hook of probe.Quit: it says whether the sidecar was told to quit.
 func (r *Reporter) Quit(a probe.Attempt) {
-	event, message := r.log.Info(), "told to quit: "+causes(a)
+	level, message := zerolog.InfoLevel, "told to quit: "+causes(a)
 	switch {
 	case a.Outcome != probe.Ready:
-		event, message = r.log.Warn(), "not "+message
+		level, message = zerolog.WarnLevel, "not "+message
 		if hint := quitHints.find(a, r.options.Sidecars[a.URL]); hint != "" {
 			message += "; hint: " + hint
 		}
 	case a.Status == 0:
 		message = "told to quit: " + probe.Redact(a.URL) + ": gone before it answered"
 	}
-	endpoint(event.Float64("elapsed", seconds(a.Elapsed)).Int("attempts", a.Number), a).Msg(printable(message))
+	r.say(level, message, func(event *zerolog.Event) {
+		endpoint(event.Float64("elapsed", seconds(a.Elapsed)).Int("attempts", a.Number), a)
+	})
 	r.out.flush()
 }
 
 // NotQuit says that the sidecar is not told to quit, since the command has failed.
 func (r *Reporter) NotQuit(status int) {
-	r.log.Info().Int("exit_status", status).Msgf("exit status %d, the sidecar is left running", status)
+	r.say(zerolog.InfoLevel, fmt.Sprintf("exit status %d, the sidecar is left running", status), exitStatus(status))
 	r.out.flush()
 }
 
-// end is called before the last line.
-func (r *Reporter) end() {
-	r.over = true
-	r.stopLiveLine()
-}
-
-func (r *Reporter) starting(how string) string {
+func (r *Reporter) starting() string {
 	if r.options.Command == "" {
 		return ""
 	}
-	return fmt.Sprintf(", starting %q%s", r.options.Command, how)
+	return fmt.Sprintf(", starting %q", r.options.Command)
+}
+
+func (r *Reporter) interrupted(signal error) string {
+	message := fmt.Sprintf("%v after %v", signal, r.elapsed().Round(time.Millisecond))
+	if r.options.Command != "" {
+		message += fmt.Sprintf(", %q not started", r.options.Command)
+	}
+	return message
 }
 
 func (r *Reporter) timedOut(timeout *probe.TimeoutError, then string) string {
@@ -236,29 +237,14 @@ func (r *Reporter) timedOut(timeout *probe.TimeoutError, then string) string {
 		what += fmt.Sprintf(" after %v", timeout.Elapsed.Round(time.Millisecond))
 	}
 	message := what + then + ": " + causes(timeout.Pending...)
-	if hints := r.hints(timeout); len(hints) > 0 {
-		message += "; hint: " + strings.Join(hints, "; ")
-	}
-	return message
-}
-
-// hints are those that fit what was seen, each once.
-func (r *Reporter) hints(timeout *probe.TimeoutError) (hints []string) {
-	if timeout.Absent {
-		return nil
-	}
+	var hints []string
 	for _, a := range timeout.Pending {
-		if hint := waitHints.find(a, r.options.Sidecars[a.URL]); hint != "" && !slices.Contains(hints, hint) {
+		if hint := waitHints.find(a, r.options.Sidecars[a.URL]); hint != "" && !timeout.Absent && !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
 	}
-	return hints
-}
-
-func (r *Reporter) interrupted(signal error) string {
-	message := fmt.Sprintf("%v after %v", signal, r.elapsed().Round(time.Millisecond))
-	if r.options.Command != "" {
-		message += fmt.Sprintf(", %q not started", r.options.Command)
+	if len(hints) > 0 {
+		message += "; hint: " + strings.Join(hints, "; ")
 	}
 	return message
 }

@@ -425,7 +425,7 @@ func TestLevels(t *testing.T) {
 func TestStderrThatIsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(stuckWriter)
-		l := newWriter(stuck)
+		l := newWriter(stuck, nil)
 		for range 1000 {
 			_, _ = l.Write([]byte("x\n"))
 		}

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// writeTerminationLog leaves the reason where kubectl describe pod shows it. The
-// kubelet mounts a file there: nothing else may be created or followed. See
-// kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure.
+// writeTerminationLog leaves the reason where kubectl describe pod shows it. The kubelet mounts a file there: nothing
+// else may be created or followed. See kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure.
 func writeTerminationLog(message string) {
 	const path, limit = "/dev/termination-log", 1024
 	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {

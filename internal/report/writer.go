@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"runtime"
 	"syscall"
 	"time"
 
@@ -15,10 +14,9 @@ import (
 // flushLimit is how long the log may delay the start of the command.
 const flushLimit = 100 * time.Millisecond
 
-// writer never blocks. What does not get out is lost: a stderr that is full and that
-// nobody reads must not keep the command from starting, and O_NONBLOCK would change
-// it for all who share it. One goroutine writes, and it alone knows what is on the
-// terminal.
+// writer never blocks. What does not get out is lost: a stderr that is full and that nobody reads must not keep the
+// command from starting, and O_NONBLOCK would change it for all who share it. One goroutine writes, and it alone
+// knows what is on the terminal.
 type writer struct {
 	queue chan entry
 	live  liveLine
@@ -31,15 +29,15 @@ type entry struct {
 	flushed chan struct{} // to be closed when all entries before are out
 }
 
-func newWriter(out io.Writer) *writer {
+func newWriter(out io.Writer, onTerminal func()) *writer {
 	w := &writer{queue: make(chan entry, 64)}
-	go w.run(out)
+	go w.run(out, onTerminal)
 	return w
 }
 
-func (w *writer) run(out io.Writer) {
-	if isTerminal(out) {
-		blockTTOU()
+func (w *writer) run(out io.Writer, onTerminal func()) {
+	if isTerminal(out) && onTerminal != nil {
+		onTerminal()
 	}
 	if conn := descriptor(out); conn != nil {
 		out = rawWriter{conn}
@@ -50,7 +48,11 @@ func (w *writer) run(out io.Writer) {
 		case next.flushed != nil:
 			close(next.flushed)
 		case next.live != nil:
-			text = w.live.set(*next.live)
+			if w.live.text = *next.live; w.live.text == "" {
+				text = w.live.erase()
+			} else {
+				text = w.live.draw()
+			}
 		default:
 			text = w.live.around(string(next.line))
 		}
@@ -66,8 +68,8 @@ func (w *writer) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// draw changes the live line. What waits to be written gets no company: a terminal
-// that is stopped must not cost a line of the log its place.
+// draw changes the live line. What waits to be written gets no company: a terminal that is stopped must not cost a
+// line of the log its place.
 func (w *writer) draw(text string) {
 	if text == "" || len(w.queue) == 0 {
 		w.put(entry{live: &text})
@@ -87,24 +89,12 @@ func (w *writer) flush() {
 	last := entry{flushed: make(chan struct{})}
 	select {
 	case w.queue <- last:
+		select {
+		case <-last.flushed:
+		case <-limit:
+		}
 	case <-limit:
-		return
 	}
-	select {
-	case <-last.flushed:
-	case <-limit:
-	}
-}
-
-// blockTTOU lets this goroutine write to a terminal that another process group has:
-// with stty tostop the kernel would stop us (ioctl_tty(2), tty_check_change in the
-// kernel). A signal that is ignored would stay so in the command; a mask is that of a
-// thread, and this one ends with execve.
-func blockTTOU() {
-	runtime.LockOSThread()
-	mask := unix.Sigset_t{}
-	mask.Val[0] = 1 << (syscall.SIGTTOU - 1)
-	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &mask, nil)
 }
 
 func isTerminal(w io.Writer) (terminal bool) {
@@ -114,9 +104,8 @@ func isTerminal(w io.Writer) (terminal bool) {
 	return terminal
 }
 
-// descriptor returns that of a file, else nil. It is used as it is, since a file's
-// Write ends the program where the reader of stderr is gone (SIGPIPE in os/signal's
-// documentation).
+// descriptor returns that of a file, else nil. It is used as it is, since a file's Write ends the program where the
+// reader of stderr is gone (SIGPIPE in os/signal's documentation).
 func descriptor(w io.Writer) syscall.RawConn {
 	if file, ok := w.(*os.File); ok {
 		if conn, err := file.SyscallConn(); err == nil {
