@@ -5,6 +5,7 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -99,4 +100,14 @@ func TestBackgroundOfAScript(t *testing.T) {
 	c.want("runs")
 	c.typed("one\n")
 	c.want("script: one")
+}
+
+// With stty tostop the kernel stops a background job that writes to the terminal. A line of the log must not be the
+// reason why the app does not start.
+func TestBackgroundWithTostop(t *testing.T) {
+	c := shell(t)
+	mark := filepath.Join(t.TempDir(), "started")
+	c.typed("stty tostop; " + harness.Binary(t) + " --log-format text --url " + harness.NewPort(t).URL() + " --timeout 300ms -- touch " + mark + " &\n")
+	harness.Until(t, "the app", func() bool { _, err := os.Stat(mark); return err == nil }, c.Stdout)
+	harness.WantIn(t, c.Stdout(), "not ready after ")
 }

@@ -5,6 +5,7 @@ package e2e
 import (
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -17,35 +18,64 @@ const sigrtmin3 = syscall.Signal(37)
 var endSignals = map[string]syscall.Signal{
 	"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP, "SIGQUIT": syscall.SIGQUIT,
 	"SIGUSR1": syscall.SIGUSR1, "SIGUSR2": syscall.SIGUSR2, "SIGRTMIN+3": sigrtmin3, "SIGWINCH": syscall.SIGWINCH,
+	"SIGALRM": syscall.SIGALRM, "SIGVTALRM": syscall.SIGVTALRM, "SIGXCPU": syscall.SIGXCPU, "SIGIO": syscall.SIGIO,
+	"SIGPWR": syscall.SIGPWR, "SIGABRT": syscall.SIGABRT,
+}
+
+// eachWay runs a test of an ordinary process, and of PID 1.
+func eachWay(t *testing.T, test func(t *testing.T, how func(*exec.Cmd) *exec.Cmd)) {
+	t.Run("ordinary", func(t *testing.T) { test(t, detached) })
+	t.Run("as PID 1", func(t *testing.T) {
+		harness.NeedRoot(t)
+		test(t, asPID1)
+	})
 }
 
 // A signal during the wait ends it with 128+n, and the app never starts.
 func TestSignalDuringTheWait(t *testing.T) {
-	for name, signal := range endSignals {
-		t.Run(name, func(t *testing.T) {
-			signalDuringTheWait(t, name, signal, detached)
-		})
-	}
+	mark := filepath.Join(t.TempDir(), "started")
+	eachWay(t, func(t *testing.T, how func(*exec.Cmd) *exec.Cmd) {
+		for name, signal := range endSignals {
+			t.Run(name, func(t *testing.T) {
+				// What is awaited comes after all signals are caught.
+				for url, await := range map[string]string{harness.NewPort(t).URL(): "waiting for", hangingURL(t): "DEBUG"} {
+					p := harness.Start(t, how(envoyWait(t, "--log-level", "debug", "--url", url, "--timeout", "30s", "--", "touch", mark)))
+					p.Await(await)
+					p.Signal(signal)
+					p.Result().WantCode(t, 128+int(signal)).Says(t, name+" after ", `, "touch" not started`)
+				}
+			})
+		}
+	})
+	wantNone(t, mark)
 }
 
-func TestSignalDuringTheWaitAsPID1(t *testing.T) {
-	harness.NeedRoot(t)
-	for name, signal := range endSignals {
-		t.Run(name, func(t *testing.T) {
-			signalDuringTheWait(t, name, signal, asPID1)
-		})
-	}
-}
-
-func signalDuringTheWait(t *testing.T, name string, signal syscall.Signal, how func(*exec.Cmd) *exec.Cmd) {
-	for _, url := range []string{harness.NewPort(t).URL(), hangingURL(t)} {
-		mark := filepath.Join(t.TempDir(), "started")
-		p := harness.Start(t, how(envoyWait(t, "--log-level", "debug", "--url", url, "--timeout", "30s", "--", "touch", mark)))
-		p.Await("DEBUG") // signals are caught before anything is said
-		p.Signal(signal)
-		p.Result().WantCode(t, 128+int(signal)).Says(t, name+" after ", `, "touch" not started`)
-		wantNone(t, mark)
-	}
+// The rarer signals are caught while the first attempt is under way, too, if that
+// takes more than a few milliseconds. Until then they are dropped.
+func TestSignalDuringTheFirstAttempt(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "started")
+	eachWay(t, func(t *testing.T, how func(*exec.Cmd) *exec.Cmd) {
+		port := harness.NewPort(t)
+		l := port.Listen()
+		p := harness.Start(t, how(envoyWait(t, "--url", port.URL(), "--timeout", "30s", "--", "touch", mark)))
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = conn.Close() }() // it never answers
+		result := make(chan harness.Result, 1)
+		go func() { result <- p.Result() }()
+		for {
+			select {
+			case r := <-result:
+				r.Want(t, 128+int(syscall.SIGUSR1), "").WantLines(t, 1).Says(t, "SIGUSR1 after ", `, "touch" not started`)
+				return
+			case <-time.After(time.Millisecond):
+				_ = p.Process.Signal(syscall.SIGUSR1)
+			}
+		}
+	})
+	wantNone(t, mark)
 }
 
 // INT and HUP that are ignored stay so, for the wait and for the app.
@@ -73,46 +103,67 @@ func TestWindowChangeOnATerminal(t *testing.T) {
 
 // After the start signals are the app's own affair.
 func TestSignalAfterTheStart(t *testing.T) {
-	for name, how := range map[string]func(*exec.Cmd) *exec.Cmd{"ordinary": detached, "as PID 1": asPID1} {
-		t.Run(name, func(t *testing.T) {
-			if name == "as PID 1" {
-				harness.NeedRoot(t)
-			}
-			app := `trap 'echo got TERM; exit 7' TERM; echo "ready as $$"; while :; do read -r _ || exit 9; done`
-			cmd := envoyWait(t, "--url", readyURL(t), "--", "sh", "-c", app)
-			harness.Stdin(t, cmd) // a builtin that waits: no child delays the trap
-			p := harness.Start(t, how(cmd))
-			p.Await("ready as ")
-			p.Signal(syscall.SIGTERM)
-			harness.WantIn(t, p.Result().WantCode(t, 7).Stdout, "got TERM")
-		})
-	}
+	eachWay(t, func(t *testing.T, how func(*exec.Cmd) *exec.Cmd) {
+		app := `trap 'echo got TERM; exit 7' TERM; echo "ready as $$"; while :; do read -r _ || exit 9; done`
+		cmd := envoyWait(t, "--url", readyURL(t), "--", "sh", "-c", app)
+		harness.Stdin(t, cmd) // a builtin that waits: no child delays the trap
+		p := harness.Start(t, how(cmd))
+		p.Await("ready as ")
+		p.Signal(syscall.SIGTERM)
+		harness.WantIn(t, p.Result().WantCode(t, 7).Stdout, "got TERM")
+	})
 }
 
-// A signal at any moment either ends envoy-wait with 128+n before the app, or
-// reaches the app. Never both, never neither.
+// A signal at any moment either ends envoy-wait before the app, or reaches the app.
 func TestSignalAroundTheStart(t *testing.T) {
-	const rounds = 50
-	url := readyURL(t)
 	before, after := 0, 0
-	for i := range rounds {
-		// /bin/cat has no handler: SIGUSR1 kills it.
-		cmd := envoyWait(t, "--log-level", "debug", "--url", url, "--", "cat")
-		stdin := harness.Stdin(t, cmd)
-		p := harness.Start(t, detached(cmd))
-		p.Await("DEBUG")
-		time.Sleep(time.Duration(i) * 100 * time.Microsecond) // any moment of the few milliseconds left
-		p.Signal(syscall.SIGUSR1)
-		r := p.Result()
-		_ = stdin.Close()
-		switch {
-		case r.Code == 128+int(syscall.SIGUSR1) && r.Signal == 0:
+	aroundTheStart(t, nil, "exec cat", syscall.SIGTERM, func(r harness.Result) bool {
+		// cat has no handler: the signal kills it.
+		switch notStarted := strings.Contains(r.Stderr, "not started"); {
+		case notStarted && r.Code == 128+int(syscall.SIGTERM) && r.Signal == 0:
 			before++
-		case r.Signal == syscall.SIGUSR1:
+		case !notStarted && r.Signal == syscall.SIGTERM:
 			after++
 		default:
+			return false
+		}
+		return true
+	})
+	t.Logf("%d before the app, %d after", before, after)
+}
+
+func TestSignalAroundTheSupervisedStart(t *testing.T) {
+	before, after := 0, 0
+	_, flags := job(t)
+	aroundTheStart(t, flags, "echo started; exec sleep 1000", syscall.SIGUSR1, func(r harness.Result) bool {
+		started := r.Stdout != ""
+		switch notStarted := strings.Contains(r.Stderr, "not started"); {
+		case r.Code != 128+int(syscall.SIGUSR1) || r.Signal != 0 || started && notStarted:
+			return false
+		case notStarted:
+			before++
+		default:
+			after++
+		}
+		return true
+	})
+	t.Logf("%d before the command, %d after", before, after)
+}
+
+// aroundTheStart sends a signal at any of the moments from the sidecar's readiness
+// to the app's start. The round must have ended well.
+func aroundTheStart(t *testing.T, flags []string, app string, signal syscall.Signal, well func(harness.Result) bool) {
+	for i := range 50 {
+		port := harness.NewPort(t)
+		cmd := envoyWait(t, append(flags, "--url", port.URL(), "--", "sh", "-c", app)...)
+		harness.Stdin(t, cmd)
+		p := harness.Start(t, detached(cmd))
+		p.Await("connection refused")
+		port.Sidecar(true)
+		time.Sleep(time.Duration(i) * 500 * time.Microsecond)
+		p.Signal(signal)
+		if r := p.Result(); !well(r) {
 			t.Fatalf("round %d: %+v", i, r)
 		}
 	}
-	t.Logf("%d before the app, %d after", before, after)
 }

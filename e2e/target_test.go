@@ -47,8 +47,8 @@ func TestTargetsOfEveryKind(t *testing.T) {
 func TestStatus(t *testing.T) {
 	port := harness.NewPort(t)
 	port.Sidecar(false)
-	run(t, "--url", port.URL(), "--status", "204,5xx").WantCode(t, 0)
-	run(t, "--url", readyURL(t), "--status", "204", "--timeout", "100ms").WantCode(t, 124)
+	run(t, "--url", port.URL(), "--ready-status", "204,5xx").WantCode(t, 0)
+	run(t, "--url", readyURL(t), "--ready-status", "204", "--timeout", "100ms").WantCode(t, 124)
 }
 
 // Without a sidecar the wait is short; one answer, even 503, and it is not.

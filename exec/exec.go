@@ -147,14 +147,14 @@ func missingLoader(path string) string {
 		head = head[:n]
 		_ = f.Close()
 	}
-	line, ok := strings.CutPrefix(string(head), "#!")
+	line, _, _ := strings.Cut(string(head), "\n")
+	line, ok := strings.CutPrefix(line, "#!")
 	if !ok {
 		return "dynamic loader (it is dynamically linked, and scratch and distroless/static have no libc)"
 	}
-	line, _, _ = strings.Cut(line, "\n")
+	interpreter, _, _ := strings.Cut(strings.Trim(line, " \t"), " ")
 	if strings.HasSuffix(line, "\r") {
-		return fmt.Sprintf("interpreter %q (Windows line ends)", strings.TrimSpace(strings.TrimSuffix(line, "\r"))+"\r")
+		return fmt.Sprintf("interpreter %q (Windows line ends)", interpreter)
 	}
-	interpreter, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 	return fmt.Sprintf("interpreter %q", interpreter)
 }

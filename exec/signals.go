@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,6 +34,7 @@ func (e *SignalError) Error() string {
 //
 // os/signal takes 0.04 to 0.15 ms for each signal, which every start pays. So the other signals wait for CatchAll.
 func Catch() *Signals {
+	runtime.LockOSThread() // execve on the first thread of the process is what debuggers and tracers expect
 	s := &Signals{caught: make(chan os.Signal, 64)}
 	s.catch([]syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP})
 	return s

@@ -76,12 +76,11 @@ func forwarded() (signals []os.Signal) {
 func reap(command int) (status syscall.WaitStatus, ended bool) {
 	for {
 		var s syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &s, syscall.WNOHANG, nil)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-		case pid <= 0:
+		pid, _ := syscall.Wait4(-1, &s, syscall.WNOHANG, nil)
+		if pid <= 0 {
 			return status, ended
-		case pid == command:
+		}
+		if pid == command {
 			status, ended = s, true
 		}
 	}

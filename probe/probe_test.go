@@ -323,6 +323,40 @@ func TestLastCauseIfTheConnectionTimesOutFirst(t *testing.T) {
 	})
 }
 
+// An attempt that ends long after its deadline says nothing: the process was frozen.
+func TestLastCauseOfAFrozenAttempt(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		late         time.Duration
+		err          error
+		want         Outcome
+		firstAttempt bool
+	}{
+		{"a hang", 0, context.DeadlineExceeded, NoAnswer, false},
+		{"frozen", time.Second, context.DeadlineExceeded, Refused, false},
+		{"frozen in the first attempt", time.Second, context.DeadlineExceeded, 0, true},
+		{"frozen behind an answer", time.Second, syscall.ECONNRESET, Failed, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+					if elapsed < 2*time.Second && !test.firstAttempt {
+						return refused(elapsed, req)
+					}
+					deadline, _ := req.Context().Deadline()
+					time.Sleep(time.Until(deadline) + test.late)
+					return 0, test.err
+				})
+				var timedOut *TimeoutError
+				err := answer.wait(t.Context(), Config{Timeout: 5 * time.Second})
+				if !errors.As(err, &timedOut) || timedOut.Pending[0].Outcome != test.want {
+					t.Errorf("got %v, want outcome %d", err, test.want)
+				}
+			})
+		})
+	}
+}
+
 func TestWithoutATimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {

@@ -32,10 +32,9 @@ type QuitConfig struct {
 
 // ValidateQuitURL is ValidateURL for QuitConfig.URLs.
 func ValidateQuitURL(raw string) error {
-	const schemes = "the scheme must be http, https or unix"
 	e, err := parseURL(raw)
 	if errors.Is(err, errScheme) || err == nil && !e.isHTTP() {
-		return errors.New(schemes)
+		return errors.New("the scheme must be http, https or unix")
 	}
 	return err
 }
@@ -67,11 +66,11 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	ctx, cancel := context.WithDeadline(ctx, start.Add(cfg.Timeout))
 	defer cancel()
 
-	again := func(a Attempt) bool { return (a.Outcome == Refused || a.Outcome == Failed) && cfg.Retry() }
 	targets, err := newTargets(cfg.URLs, start, policy{
 		method: http.MethodPost, userAgent: cmp.Or(cfg.UserAgent, defaultUserAgent),
-		accepts: func(status int) bool { return status/100 == 2 },
-		again:   again, requestTimeout: cfg.Timeout, interval: DefaultInterval,
+		accepts:        func(status int) bool { return status/100 == 2 },
+		again:          func(a Attempt) bool { return (a.Outcome == Refused || a.Outcome == Failed) && cfg.Retry() },
+		requestTimeout: cfg.Timeout, interval: DefaultInterval,
 		report: func(Attempt) {},
 	}, func(e endpoint, requestTimeout time.Duration) http.RoundTripper {
 		return quitTransport{e.transport(requestTimeout)}

@@ -70,6 +70,49 @@ func TestQuitBeforeTheRequestIsSent(t *testing.T) {
 	}
 }
 
+// A connection that is reset after the request was sent says nothing either: the sidecar may have had the request in
+// its backlog, and never have seen it. Only the end of the connection does.
+func TestQuitIsTriedAgainAfterAReset(t *testing.T) {
+	resets := 0
+	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, s *server) {
+		readRequest(conn)
+		if s.connections.Load() <= 3 {
+			resets++
+			_ = conn.(*net.TCPConn).SetLinger(0)
+		}
+	})
+	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Timeout: time.Minute})
+	if got := results[s.url()]; err != nil || got.Outcome != Ready || got.Status != 0 || got.Number != 4 || resets != 3 {
+		t.Errorf("%+v after %d resets, %v", got, resets, err)
+	}
+}
+
+// Retry is asked after each attempt that told nobody, and for nothing else.
+func TestQuitWithoutRetry(t *testing.T) {
+	refusing, ready := listen(t, "tcp4", "127.0.0.1:0", nil), answering(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false)
+	_ = refusing.Close()
+	asked := 0
+	results, err := quitResults(t.Context(), t, QuitConfig{
+		URLs: []string{refusing.url(), ready.url()}, Timeout: time.Minute,
+		Retry: func() bool { asked++; return asked < 3 },
+	})
+	if got := results[refusing.url()]; got.Outcome != Refused || got.Number != 3 || asked != 3 || err == nil {
+		t.Errorf("%+v, asked %d times, %v", got, asked, err)
+	}
+	if got := results[ready.url()]; got.Outcome != Ready || got.Number != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Every status is final, also that of a redirect that leads nowhere.
+func TestQuitOfABrokenRedirect(t *testing.T) {
+	s := answering(t, "HTTP/1.1 302 Found\r\nLocation: http://%zz/\r\nContent-Length: 0\r\n\r\n", false)
+	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Timeout: time.Minute})
+	if got := results[s.url()]; got.Outcome != Unready || got.Status != 302 || got.Number != 1 || s.requests.Load() != 1 || err == nil {
+		t.Errorf("%+v after %d requests, %v", got, s.requests.Load(), err)
+	}
+}
+
 func TestQuitTimeout(t *testing.T) {
 	hanging := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) {
 		readRequest(conn)

@@ -90,8 +90,10 @@ func (t *target) poll(ctx context.Context) {
 	client := &retryablehttp.Client{
 		HTTPClient: &http.Client{Transport: t},
 		RetryMax:   math.MaxInt, // 0 would mean one try; the context ends the loop
-		CheckRetry: t.checkRetry,
-		Backoff:    t.backoff,
+		CheckRetry: func(ctx context.Context, _ *http.Response, _ error) (bool, error) { return t.again(t.last), ctx.Err() },
+		Backoff: func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { // from the end of the attempt
+			return pause(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused) - time.Since(t.ended)
+		},
 	}
 	defer closeIdle(t.transport)
 	req, err := retryablehttp.NewRequestWithContext(ctx, t.method, t.endpoint.request, nil)
@@ -112,16 +114,6 @@ func (t *target) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	t.attempt(req)
 	return answer(req), nil
-}
-
-func (t *target) checkRetry(ctx context.Context, _ *http.Response, _ error) (bool, error) {
-	return t.again(t.last), ctx.Err()
-}
-
-// backoff paces from the end of the attempt.
-func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	wait := pause(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused)
-	return max(0, wait-time.Since(t.ended))
 }
 
 // attempt asks once and records the outcome. It owns the deadline of the attempt: connecting, asking and waiting for

@@ -14,36 +14,34 @@ import (
 	"time"
 )
 
-// company is what a rival leaves beside the running app.
+// company is what a program leaves beside the running app.
 type company struct {
-	Name      string
-	Processes int
-	KB        int64 // resident
-	Size      int64 // of its file
+	name      string
+	processes int
+	bytes     int64 // resident
 }
 
 // beside starts an app that stays, and counts the other processes of the tree.
-func (b *bench) beside(ctx context.Context, r *results, rivals []rival) error {
-	address, err := b.open(false, 0)
+func (b *bench) beside(ctx context.Context, r *report, rivals []rival) error {
+	s, err := open(false, 0)
 	if err != nil {
 		return err
 	}
-	t := table{{"", "processes beside the app", "their memory", "size of the binary"}}
+	t := newTable(1, "", "processes beside the app", "their memory", "size of the binary")
 	for _, rival := range rivals {
-		c, err := b.companyOf(ctx, rival, address)
+		c, err := companyOf(ctx, rival, s.Address)
 		if err != nil {
 			return err
 		}
-		r.Company = append(r.Company, c)
-		t.row(c.Name, strconv.Itoa(c.Processes), kb(c.KB), bytesOf(c.Size))
+		r.company = append(r.company, c)
+		t.row(c.name, strconv.Itoa(c.processes), megabytes(c.bytes), rival.size())
 	}
-	_, err = b.closeSidecar(address)
 	r.show("Left beside the app, and size", t)
+	_, err = s.close()
 	return err
 }
 
-func (b *bench) companyOf(ctx context.Context, r rival, address string) (company, error) {
-	c := company{Name: r.name, Size: r.size()}
+func companyOf(ctx context.Context, r rival, address string) (c company, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	app := []string{"sleep", "600"}
@@ -60,16 +58,16 @@ func (b *bench) companyOf(ctx context.Context, r rival, address string) (company
 	}()
 	commandLine := []byte(strings.Join(app, "\x00") + "\x00")
 	for ctx.Err() == nil {
+		c = company{name: r.name}
 		tree = descendants(cmd.Process.Pid)
 		running := false
-		c.Processes, c.KB = 0, 0
 		for _, pid := range tree {
 			if line, _ := os.ReadFile(procFile(pid, "cmdline")); bytes.Equal(line, commandLine) {
 				running = true
 				continue
 			}
-			c.Processes++
-			c.KB += statusKB(pid, "VmRSS")
+			c.processes++
+			c.bytes += memory(pid, "VmRSS")
 		}
 		if running {
 			return c, nil
@@ -82,7 +80,7 @@ func (b *bench) companyOf(ctx context.Context, r rival, address string) (company
 // descendants are a process and all below it.
 func descendants(pid int) []int {
 	pids := []int{pid}
-	lists, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "children"))
+	lists, _ := filepath.Glob(procFile(pid, "task/*/children"))
 	for _, list := range lists {
 		text, _ := os.ReadFile(list)
 		for _, field := range strings.Fields(string(text)) {
@@ -94,16 +92,13 @@ func descendants(pid int) []int {
 	return pids
 }
 
-func procFile(pid int, name string) string { return filepath.Join("/proc", strconv.Itoa(pid), name) }
+func procFile(pid int, name string) string { return fmt.Sprintf("/proc/%d/%s", pid, name) }
 
-// statusKB is a field of /proc/PID/status, or 0.
-func statusKB(pid int, field string) int64 {
+// memory is a field of /proc/PID/status in bytes, or 0.
+func memory(pid int, field string) int64 {
 	text, _ := os.ReadFile(procFile(pid, "status"))
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, field+":"); ok {
-			n, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(value), "kB")), 10, 64)
-			return n
-		}
-	}
-	return 0
+	_, value, _ := strings.Cut(string(text), "\n"+field+":")
+	var kb int64
+	_, _ = fmt.Sscan(value, &kb)
+	return 1024 * kb
 }

@@ -6,13 +6,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 )
 
-// side is how many waits of a length run side by side. They are idle nearly all of
-// the time, the more so the longer they are; but one curl of the shell loop may
-// take 40 ms of CPU on a slow machine.
+// side is how many waits of a length run side by side. A wait is idle nearly all
+// the time, a longer one even more; but one curl may take 40 ms of CPU.
 func side(length time.Duration) int {
 	switch {
 	case length <= time.Second:
@@ -26,18 +24,10 @@ func side(length time.Duration) int {
 	}
 }
 
-func sideBySide(lengths []time.Duration) string {
-	var parts []string
-	for _, length := range lengths {
-		parts = append(parts, fmt.Sprintf("%d of %v", side(length), length))
-	}
-	return strings.Join(parts, ", ") + " side by side"
-}
-
-// moments are when the sidecars become ready: drawn at random around length, one
-// in each of n equal parts, so that few waits meet every phase of a pause.
+// moments are when the sidecars become ready: at random around length, one in each
+// of n equal parts, so that few waits meet every phase of a pause.
 func moments(length time.Duration, n int) []time.Duration {
-	spread := min(0.2*length.Seconds(), 1)
+	spread := min(length/5, time.Second).Seconds()
 	list := make([]time.Duration, n)
 	for i := range list {
 		share := (float64(i) + rand.Float64()) / float64(n)
@@ -46,13 +36,13 @@ func moments(length time.Duration, n int) []time.Duration {
 	return list
 }
 
-// lag lets all rivals wait in one shuffled crowd, for each length.
-func (b *bench) lag(ctx context.Context, r *results, rivals []rival) error {
-	for _, length := range r.Plan.Lengths {
+// lag lets all programs wait in one shuffled crowd, for each length.
+func (b *bench) lag(ctx context.Context, r *report, rivals []rival) error {
+	for _, length := range r.plan.lengths {
 		var jobs []job
 		for _, rival := range rivals {
 			for _, refused := range []bool{true, false} {
-				for _, after := range moments(length, r.Plan.Waits) {
+				for _, after := range moments(length, r.plan.waits) {
 					jobs = append(jobs, job{rival, refused, length, after})
 				}
 			}
@@ -64,39 +54,23 @@ func (b *bench) lag(ctx context.Context, r *results, rivals []rival) error {
 		}
 		r.Waits = append(r.Waits, waits...)
 	}
-	t := table{{"until ready", "wait", "", "lag p50", "p95", "max", "max to wait", "attempts, p50"}}
+	t := newTable(3, "until ready", "wait", "", "lag p50", "p95", "max", "max to wait", "attempts, p50")
 	for _, refused := range []bool{true, false} {
-		for _, length := range r.Plan.Lengths {
+		for _, length := range r.plan.lengths {
 			for _, rival := range rivals {
-				waits := r.waitsOf(rival.name, refused, length)
-				lags, share := lags(waits), 0.0
-				for _, w := range waits {
-					share = max(share, float64(w.Lag)/float64(w.Length))
-				}
+				waits := choose(r.Waits, rival.name, refused, length)
+				lags := lags(waits)
+				share := quantile(each(waits, func(w wait) float64 { return w.Lag.Seconds() / w.Length.Seconds() }), 1)
+				tries := quantile(each(waits, func(w wait) int { return w.Attempts }), 0.5)
 				t.row(until(refused), seconds(length), rival.name, ms(quantile(lags, 0.5)), ms(quantile(lags, 0.95)), ms(quantile(lags, 1)),
-					percent(share), count(quantile(attemptsOf(waits), 0.5)))
+					percent(share), count(tries))
 			}
 		}
 	}
-	r.show("Lag from ready to the app's first instruction", t)
+	r.show(fmt.Sprintf("Lag from ready to the app's first instruction, %d waits of each kind", r.plan.waits), t)
 	return nil
-}
-
-func (r *results) waitsOf(name string, refused bool, nominal time.Duration) []wait {
-	return choose(r.Waits, name, refused, nominal)
-}
-
-func choose(waits []wait, name string, refused bool, nominal time.Duration) (chosen []wait) {
-	for _, w := range waits {
-		if w.Name == name && w.Refused == refused && w.Nominal == nominal {
-			chosen = append(chosen, w)
-		}
-	}
-	return chosen
 }
 
 func lags(waits []wait) []time.Duration {
 	return each(waits, func(w wait) time.Duration { return w.Lag })
 }
-
-func attemptsOf(waits []wait) []int { return each(waits, func(w wait) int { return w.Attempts }) }

@@ -1,10 +1,9 @@
 //go:build linux
 
-// Command bench measures what envoy-wait costs, beside what else people use:
-// start-up, the lag from ready to the app's first instruction, what a wait takes
-// of the machine, what is left beside the app. All of one report comes from one
-// run, since only ratios mean anything on a machine that is shared.
-// docs/performance.md says how to run and to read it.
+// Command bench measures envoy-wait beside other programs that start an app:
+// start-up, the lag from ready to the app's first instruction, the cost of a wait,
+// and what stays beside the app. All figures of a report come from one run.
+// docs/performance.md says how to run it, and how to read the report.
 //
 //	go run ./e2e/bench -binary bin/envoy-wait
 package main
@@ -18,35 +17,41 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
+var parts = []string{"startup", "lag", "cost", "growth"}
+
+type options struct {
+	binary, baseline string
+	others           []rival
+	only             []string
+	quick            bool
+	out              string
+}
+
 func main() {
-	var o options
-	flag.StringVar(&o.binary, "binary", "bin/envoy-wait", "the `path` of envoy-wait")
-	flag.StringVar(&o.baseline, "baseline", "", "the `path` of an older envoy-wait, to compare with")
-	flag.Func("other", "another program to compare with, as `name=words`; see docs/performance.md; may be repeated", o.addOther)
-	flag.BoolVar(&o.quick, "quick", false, "less of everything: under a minute, and rough figures")
-	flag.StringVar(&o.out, "out", "", "the `directory` that gets the results; docs, or bin/bench if quick")
+	o := options{only: parts}
+	flag.StringVar(&o.binary, "binary", "bin/envoy-wait", "`path` of envoy-wait")
+	flag.StringVar(&o.baseline, "baseline", "", "`path` of an older envoy-wait, to compare with")
+	flag.Func("other", "another program to compare with, as `name=words`; see docs/performance.md; repeatable", o.addOther)
+	flag.Func("only", "`parts` to measure, separated by commas: "+strings.Join(parts, ", "), o.setOnly)
+	flag.BoolVar(&o.quick, "quick", false, "measure less: under a minute, and rough figures")
+	flag.StringVar(&o.out, "out", "", "`directory` for the results (default docs; bin/bench with -quick or -only)")
 	flag.Parse()
 	if o.out == "" {
-		o.out = map[bool]string{false: "docs", true: filepath.Join("bin", "bench")}[o.quick]
+		o.out = "docs"
+		if o.quick || len(o.only) < len(parts) {
+			o.out = filepath.Join("bin", "bench")
+		}
 	}
 	if err := run(&o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-}
-
-type options struct {
-	binary, baseline string
-	others           []rival
-	quick            bool
-	out              string
 }
 
 func (o *options) addOther(text string) error {
@@ -58,51 +63,98 @@ func (o *options) addOther(text string) error {
 	return nil
 }
 
+func (o *options) setOnly(text string) error {
+	o.only = strings.Split(text, ",")
+	for _, part := range o.only {
+		if !slices.Contains(parts, part) {
+			return fmt.Errorf("want some of %s", strings.Join(parts, ","))
+		}
+	}
+	return nil
+}
+
+// plan is how much is measured.
+type plan struct {
+	starts  int             // of each program
+	waits   int             // of each program, kind and length
+	lengths []time.Duration // of the waits whose lag is taken
+	costs   []time.Duration // of the waits whose cost is taken
+	growth  time.Duration   // of the waits whose memory is watched
+}
+
+var (
+	full = plan{
+		starts: 300, waits: 40,
+		lengths: []time.Duration{500 * time.Millisecond, 3 * time.Second, 10 * time.Second, 30 * time.Second},
+		costs:   []time.Duration{30 * time.Second, 2 * time.Minute},
+		growth:  10 * time.Minute,
+	}
+	quick = plan{
+		starts: 20, waits: 8,
+		lengths: []time.Duration{500 * time.Millisecond, 3 * time.Second},
+		costs:   []time.Duration{10 * time.Second},
+		growth:  20 * time.Second,
+	}
+)
+
 func run(o *options) error {
 	b, err := newBench()
 	if err != nil {
 		return err
 	}
-	defer b.close()
+	defer b.close() // waits for what stop ends
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	p := full
+	r := &report{plan: full}
 	if o.quick {
-		p = quick
+		r.plan = quick
 	}
-	r := &results{Machine: thisMachine(), Plan: p}
-	r.say("%s. %s", r.Machine, p)
-	if err := r.sayVersions(o); err != nil {
+	if err := r.sayMachine(o); err != nil {
 		return err
 	}
-
 	waiters, starters := b.rivals(o)
 	waiters, starters = r.installed(waiters), r.installed(starters)
 
-	growth := b.beginGrowth(ctx, own(waiters), p.Growth)
-	steps := []func() error{
-		func() error { return b.startUp(ctx, r, starters) },
-		func() error { return b.beside(ctx, r, starters) },
-		func() error { return b.lag(ctx, r, waiters) },
-		func() error { return b.cost(ctx, r, waiters) },
-		func() (err error) {
-			if r.Growth, err = growth(); err == nil {
-				r.show("Peak memory of a long wait", r.growthTable())
-			}
-			return err
-		},
+	var awaitGrowth func() ([]growth, error)
+	if slices.Contains(o.only, "growth") { // beside all else
+		awaitGrowth = b.beginGrowth(ctx, own(waiters), r.plan.growth)
 	}
-	for _, step := range steps {
-		since := pressureNow()
-		if err := step(); err != nil {
+	for _, step := range []struct {
+		part string
+		do   func() error
+	}{
+		{"startup", func() error { return b.startUp(ctx, r, starters) }},
+		{"startup", func() error { return b.beside(ctx, r, starters) }},
+		{"lag", func() error { return b.lag(ctx, r, waiters) }},
+		{"cost", func() error { return b.cost(ctx, r, waiters) }},
+		{"growth", func() error { return r.showGrowth(awaitGrowth()) }},
+	} {
+		if !slices.Contains(o.only, step.part) {
+			continue
+		}
+		start := pressureNow()
+		if err := step.do(); err != nil {
 			return err
 		}
-		r.print(since.share())
+		r.print(start.since())
+	}
+	r.judge()
+	if o.baseline != "" {
+		r.compare()
 	}
 	return r.publish(o.out)
 }
 
-func (r *results) sayVersions(o *options) error {
+func (r *report) sayMachine(o *options) error {
+	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	processor := runtime.GOARCH
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	if _, rest, ok := strings.Cut(string(text), "model name"); ok {
+		line, _, _ := strings.Cut(rest, "\n")
+		processor = strings.TrimLeft(line, "\t: ")
+	}
+	r.print(fmt.Sprintf("%s, %d cores of %s, Linux %s, %s.\n\n", time.Now().UTC().Format("2 January 2006"),
+		runtime.NumCPU(), processor, strings.TrimSpace(string(kernel)), runtime.Version()))
 	for _, build := range []struct{ name, path string }{{nameOwn, o.binary}, {nameBaseline, o.baseline}} {
 		if build.path == "" {
 			continue
@@ -111,63 +163,7 @@ func (r *results) sayVersions(o *options) error {
 		if err != nil {
 			return fmt.Errorf("%s --version: %w", build.path, err)
 		}
-		r.say("%q is %s.", build.name, strings.TrimSpace(string(version)))
+		r.print(fmt.Sprintf("%q is %s.\n\n", build.name, strings.TrimSpace(string(version))))
 	}
 	return nil
-}
-
-// plan is how much is measured.
-type plan struct {
-	Starts  int             // of each kind
-	Waits   int             // of each kind and length
-	Lengths []time.Duration // of the waits whose lag is taken
-	Costs   []time.Duration // of the waits whose cost is taken
-	Growth  time.Duration   // of the waits whose memory is watched
-}
-
-var (
-	full = plan{
-		Starts: 300, Waits: 40,
-		Lengths: []time.Duration{500 * time.Millisecond, 3 * time.Second, 10 * time.Second, 30 * time.Second},
-		Costs:   []time.Duration{30 * time.Second, 2 * time.Minute},
-		Growth:  10 * time.Minute,
-	}
-	quick = plan{
-		Starts: 20, Waits: 8,
-		Lengths: []time.Duration{500 * time.Millisecond, 3 * time.Second},
-		Costs:   []time.Duration{10 * time.Second},
-		Growth:  20 * time.Second,
-	}
-)
-
-func (p plan) String() string {
-	return fmt.Sprintf("%d starts of each kind, %d waits of each kind and length, %s.", p.Starts, p.Waits, sideBySide(p.Lengths))
-}
-
-type machine struct {
-	Date, Processor, Kernel, Go string
-	Cores                       int
-}
-
-func thisMachine() machine {
-	m := machine{
-		Date: time.Now().UTC().Format("2 January 2006"), Processor: runtime.GOARCH,
-		Go: runtime.Version(), Cores: runtime.NumCPU(),
-	}
-	var name unix.Utsname
-	if unix.Uname(&name) == nil {
-		m.Kernel = unix.ByteSliceToString(name.Release[:])
-	}
-	text, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(text)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			m.Processor = strings.TrimSpace(value)
-			break
-		}
-	}
-	return m
-}
-
-func (m machine) String() string {
-	return fmt.Sprintf("%s, %d cores of %s, Linux %s, %s", m.Date, m.Cores, m.Processor, m.Kernel, m.Go)
 }

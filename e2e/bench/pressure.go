@@ -5,11 +5,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 )
 
-// pressure is how long somebody on this machine has waited for a core: what tells
-// a quiet run from one that others have disturbed. See
+// pressure is the time for which some process of this machine has waited for a
+// core. It tells a quiet run from a disturbed one. See
 // docs.kernel.org/accounting/psi.html.
 type pressure struct {
 	at      time.Time
@@ -17,22 +18,19 @@ type pressure struct {
 }
 
 func pressureNow() pressure {
-	p := pressure{at: time.Now()}
 	text, _ := os.ReadFile("/proc/pressure/cpu")
-	var avg10, avg60, avg300 float64
-	var total int64
-	if _, err := fmt.Sscanf(string(text), "some avg10=%f avg60=%f avg300=%f total=%d", &avg10, &avg60, &avg300, &total); err == nil {
-		p.waiting = time.Duration(total) * time.Microsecond
-	}
-	return p
+	_, total, _ := strings.Cut(string(text), "total=")
+	var micros int64
+	_, _ = fmt.Sscan(total, &micros)
+	return pressure{time.Now(), time.Duration(micros) * time.Microsecond}
 }
 
-// share says it of the time since p.
-func (p pressure) share() string {
+// since is the share of the time since p, as a line of the report.
+func (p pressure) since() string {
 	now := pressureNow()
 	if now.waiting == 0 {
-		return ""
+		return "" // the kernel does not count it
 	}
-	return fmt.Sprintf("Meanwhile somebody waited for a core %.0f %% of the time.\n\n",
+	return fmt.Sprintf("Meanwhile some process waited for a core %.0f %% of the time.\n\n",
 		100*(now.waiting-p.waiting).Seconds()/now.at.Sub(p.at).Seconds())
 }

@@ -4,58 +4,57 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"time"
 )
 
-// start is how long the starts of one kind took.
+// start is how long the starts of one program took.
 type start struct {
-	Name  string
-	First []time.Duration // from fork to the app's first instruction
-	Whole []time.Duration // from fork to the end of the app
-	CPU   []time.Duration
+	name  string
+	first []time.Duration // from fork to the app's first instruction
+	whole []time.Duration // from fork to the end of the app
+	cpu   []time.Duration
 }
 
-// startUp starts the app where the sidecar is ready, one of each kind in turn.
-func (b *bench) startUp(ctx context.Context, r *results, rivals []rival) error {
-	address, err := b.open(false, 0)
+// startUp starts the app where the sidecar is ready. Each round has one start of
+// each program, in random order.
+func (b *bench) startUp(ctx context.Context, r *report, rivals []rival) error {
+	s, err := open(false, 0)
 	if err != nil {
 		return err
 	}
-	starts := make([]start, len(rivals))
-	for range r.Plan.Starts {
-		for i, rival := range rivals {
-			t, err := b.try(ctx, rival, address, 0)
+	r.starts = make([]start, len(rivals))
+	for range r.plan.starts {
+		for _, i := range rand.Perm(len(rivals)) {
+			t, err := b.try(ctx, rivals[i], s.Address, 0)
 			if err != nil {
 				return err
 			}
-			s := &starts[i]
-			s.Name = rival.name
-			s.First = append(s.First, t.First-t.Start)
-			s.Whole = append(s.Whole, t.End-t.Start)
-			s.CPU = append(s.CPU, t.CPU)
+			of := &r.starts[i]
+			of.name = rivals[i].name
+			of.first = append(of.first, t.first-t.Start)
+			of.whole = append(of.whole, t.End-t.Start)
+			of.cpu = append(of.cpu, t.CPU)
 		}
 	}
-	_, err = b.closeSidecar(address)
-	r.Starts = starts
-	r.show("Start-up when ready", r.startTable())
+	t := newTable(1, "", "to the app's first instruction, least", "p50", "p95", "to direct", "to Go", "CPU, p50", "p95", "to the app's end, p50", "to Go")
+	direct, program := r.start(nameDirect), r.start(nameGo)
+	for _, of := range r.starts {
+		t.row(of.name, ms(quantile(of.first, 0)), ms(quantile(of.first, 0.5)), ms(quantile(of.first, 0.95)),
+			ratio(of.first, direct.first), ratio(of.first, program.first),
+			ms(quantile(of.cpu, 0.5)), ms(quantile(of.cpu, 0.95)),
+			ms(quantile(of.whole, 0.5)), ratio(of.whole, program.whole))
+	}
+	r.show(fmt.Sprintf("Start-up when ready, %d starts of each program", r.plan.starts), t)
+	_, err = s.close()
 	return err
 }
 
-func (r *results) startTable() table {
-	t := table{{"", "to the app's first instruction, least", "p50", "p95", "to direct", "to Go", "CPU, p50", "p95", "to the app's end, p50", "to Go"}}
-	direct, program := r.start(nameDirect), r.start(nameGo)
-	for _, s := range r.Starts {
-		t.row(s.Name, ms(quantile(s.First, 0)), ms(quantile(s.First, 0.5)), ms(quantile(s.First, 0.95)),
-			ratio(s.First, direct.First), ratio(s.First, program.First),
-			ms(quantile(s.CPU, 0.5)), ms(quantile(s.CPU, 0.95)),
-			ms(quantile(s.Whole, 0.5)), ratio(s.Whole, program.Whole))
-	}
-	return t
-}
-
-func (r *results) start(name string) start {
-	for _, s := range r.Starts {
-		if s.Name == name {
+// start has the starts of a program, if they were measured.
+func (r *report) start(name string) start {
+	for _, s := range r.starts {
+		if s.name == name {
 			return s
 		}
 	}

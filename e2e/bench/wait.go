@@ -11,19 +11,20 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/wire"
 )
 
-// wait is one wait of one rival.
+// wait is one wait of one program.
 type wait struct {
+	wire.Report
 	Name    string
 	Refused bool
-	// Nominal is the length asked for, Length from the start to ready.
+	// Nominal is the planned length, Length the time from the start to ready.
 	Nominal, Length time.Duration
-	// Lag is from ready to the app's first instruction.
+	// Lag is the time from ready to the app's first instruction.
 	Lag                   time.Duration
-	CPU                   time.Duration
-	PeakKB, Voluntary     int64
-	Attempts              int // -1 where nobody knows
+	Attempts              int // -1: unknown
 	Connections, Requests int
 	LogBytes, LogLines    int
 }
@@ -33,51 +34,50 @@ type job struct {
 	rival   rival
 	refused bool
 	nominal time.Duration
-	after   time.Duration // when the sidecar is ready
+	after   time.Duration // when the sidecar becomes ready
 }
 
-func (b *bench) wait(ctx context.Context, j job) (wait, error) {
-	w := wait{Name: j.rival.name, Refused: j.refused, Nominal: j.nominal}
+func (b *bench) wait(ctx context.Context, j job) (w wait, err error) {
 	if ctx.Err() != nil {
 		return w, ctx.Err()
 	}
-	address, err := b.open(j.refused, j.after)
+	s, err := open(j.refused, j.after)
 	if err != nil {
 		return w, err
 	}
-	t, err := b.try(ctx, j.rival, address, j.after)
-	counts, closeErr := b.closeSidecar(address)
-	if err != nil {
+	t, err := b.try(ctx, j.rival, s.Address, j.after)
+	ready, closeErr := s.close()
+	if err = errors.Join(err, closeErr); err != nil {
 		return w, err
 	}
-	if closeErr != nil {
-		return w, closeErr
+	w = wait{
+		Report: t.Report, Name: j.rival.name, Refused: j.refused,
+		Nominal: j.nominal, Length: ready - t.Start, Lag: t.first - ready,
+		Attempts:    attempts(t.log, j.refused, s.Requests()),
+		Connections: s.Connections(), Requests: s.Requests(),
+		LogBytes: len(t.log), LogLines: bytes.Count(t.log, []byte("\n")),
 	}
-	w.Length, w.Lag = counts.Ready-t.Start, t.First-counts.Ready
-	if counts.Ready == 0 || w.Lag < 0 {
-		return w, fmt.Errorf("%s: started the app before the sidecar was ready: %s", w.Name, t.Log)
+	if ready == 0 || w.Lag < 0 {
+		return w, fmt.Errorf("%s: started the app before the sidecar was ready: %s", w.Name, t.log)
 	}
-	w.CPU, w.PeakKB, w.Voluntary = t.CPU, t.PeakKB, t.Voluntary
-	w.Connections, w.Requests = counts.Connections, counts.Requests
-	w.Attempts = attempts(t.Log, j.refused, counts.Requests)
-	w.LogBytes, w.LogLines = len(t.Log), bytes.Count(t.Log, []byte("\n"))
 	return w, nil
 }
 
-// waitAll does the jobs, some at a time: they are idle nearly all of it. The
-// first start a little apart, so that they don't wake up together.
+// waitAll does the jobs, some side by side: a wait is idle nearly all the time.
+// They begin a little apart, so that they don't wake up together.
 func (b *bench) waitAll(ctx context.Context, jobs []job, side int) ([]wait, error) {
-	waits, errs := make([]wait, len(jobs)), make([]error, len(jobs))
-	ctx, cancel := context.WithCancel(ctx) // the first error ends it
-	defer cancel()
+	waits := make([]wait, len(jobs))
+	ctx, cancel := context.WithCancelCause(ctx) // the first error ends all
+	defer cancel(nil)
 	next := make(chan int)
 	var group sync.WaitGroup
 	for slot := range side {
 		group.Go(func() {
 			time.Sleep(min(time.Second, jobs[0].nominal) * time.Duration(slot) / time.Duration(side))
 			for i := range next {
-				if waits[i], errs[i] = b.wait(ctx, jobs[i]); errs[i] != nil {
-					cancel()
+				var err error
+				if waits[i], err = b.wait(ctx, jobs[i]); err != nil {
+					cancel(err)
 				}
 			}
 		})
@@ -87,18 +87,13 @@ func (b *bench) waitAll(ctx context.Context, jobs []job, side int) ([]wait, erro
 	}
 	close(next)
 	group.Wait()
-	for _, err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			return nil, err
-		}
-	}
-	return waits, ctx.Err()
+	return waits, context.Cause(ctx)
 }
 
 var attemptsField = regexp.MustCompile(`"attempts":(\d+)`)
 
-// attempts counts refused ones too, which no sidecar sees: envoy-wait's last line
-// has the number, curl writes a line for each that failed.
+// attempts includes refused ones, which no sidecar sees. envoy-wait's last line has
+// the number; curl writes a line for each failure.
 func attempts(log []byte, refused bool, requests int) int {
 	if fields := attemptsField.FindAllSubmatch(log, -1); fields != nil {
 		n, _ := strconv.Atoi(string(fields[len(fields)-1][1]))
@@ -111,6 +106,16 @@ func attempts(log []byte, refused bool, requests int) int {
 		return -1
 	}
 	return requests
+}
+
+// choose finds the waits of a kind.
+func choose(waits []wait, name string, refused bool, nominal time.Duration) (chosen []wait) {
+	for _, w := range waits {
+		if w.Name == name && w.Refused == refused && w.Nominal == nominal {
+			chosen = append(chosen, w)
+		}
+	}
+	return chosen
 }
 
 func until(refused bool) string {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -84,7 +85,8 @@ func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
 // hold with an error, too.
 func (s *Settings) read(r *reader) {
 	s.LogFormat, s.LogLevel = r.oneOf("log-format"), r.oneOf("log-level")
-	s.LiveLine = terminalAllowsLiveLine(r.env)
+	term := lookup(r.env, "TERM")
+	s.LiveLine = term != "" && term != "dumb" && lookup(r.env, "NO_COLOR") == "" // see no-color.org
 
 	sidecar := presetCalled(r.oneOf("sidecar"))
 	urls := r.urls("url", probe.ValidateURL, probe.DefaultURL)
@@ -144,21 +146,13 @@ func (s *Settings) readJob(r *reader, sidecar preset) {
 }
 
 func (s *Settings) readInstall(r *reader, once bool) {
+	name, path := r.last("install")
+	if s.Install = path; name != "" && (path == "" || s.Meant || once) {
+		r.fail(&badValue{name, path, "a path, and neither a command nor --once"})
+	}
 	if once && s.HasCommand() {
 		r.fail(&badValue{"--once", s.Name(), "no command"})
 	}
-	if !r.isSet("install") {
-		return
-	}
-	if _, s.Install = r.last("install"); s.Install == "" || s.Meant || once {
-		r.fail(&badValue{"--install", s.Install, "a path, and neither a command nor --once"})
-	}
-}
-
-// terminalAllowsLiveLine looks at the variables by which people turn off such things: see no-color.org.
-func terminalAllowsLiveLine(env []string) bool {
-	term := lookup(env, "TERM")
-	return lookup(env, "NO_COLOR") == "" && term != "" && term != "dumb"
 }
 
 // badValue says which flag or variable has which value, and what it should be.
@@ -175,4 +169,9 @@ func (e *badValue) Error() string {
 var version string
 
 // Version is that of a release, or that of the module for a binary made by go install.
-func Version() string { return cmp.Or(version, moduleVersion(), "(devel)") }
+func Version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
+		return cmp.Or(info.Main.Version, "(devel)")
+	}
+	return version
+}

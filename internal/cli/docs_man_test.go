@@ -185,7 +185,8 @@ A signal during the wait ends
 .Nm
 with 128+n, also as PID 1, and the command is not started.
 TERM, INT and HUP are caught from the start.
-QUIT, USR1, USR2, ALRM, VTALRM, XCPU, IO, PWR, ABRT and RTMIN+3 are caught once the
+QUIT, USR1, USR2, ALRM, VTALRM, XCPU, IO, PWR, ABRT and RTMIN+3 are caught
+once the
 first attempt has failed or has taken 3 ms.
 So is WINCH, where no terminal is attached.
 INT and HUP that were ignored at the start stay ignored.
@@ -196,7 +197,8 @@ In the first milliseconds QUIT ends
 with 2, and USR1 and others may be lost.
 As PID 1 it ends with 2 instead of 128+n in the last microseconds before the
 command starts.
-A signal that tells of a fault, such as SEGV, ends it with 2 and a dump on standard
+A signal that tells of a fault, such as SEGV, ends it with 2 and a dump on
+standard
 error.
 .Pp
 Once the command runs, its signals are its own affair.
@@ -206,7 +208,8 @@ or
 .Fl Fl quit\-url
 .Nm
 forwards every signal to the command, except for KILL and STOP, which cannot be
-caught, CHLD, PIPE, PROF and URG, the signals 32 to 34 of the C library, and those
+caught, CHLD, PIPE, PROF and URG, the signals 32 to 34 of the C library, and
+those
 that tell of faults: ILL, TRAP, BUS, FPE, SEGV, STKFLT and SYS.
 Real\-time signals are not queued, and lose their values.
 The command has its own process group, so Ctrl\-C reaches it once.

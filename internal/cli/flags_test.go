@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -17,7 +18,9 @@ type Flag struct {
 }
 
 // Flags returns the flags in the order of the help.
-var Flags = sync.OnceValue(func() (all []Flag) {
+func Flags() []Flag { return slices.Clone(allFlags()) }
+
+var allFlags = sync.OnceValue(func() (all []Flag) {
 	parser, err := newParser()
 	if err != nil {
 		panic(err)
@@ -25,7 +28,7 @@ var Flags = sync.OnceValue(func() (all []Flag) {
 	for _, f := range parser.Model.Flags {
 		flag := Flag{
 			Name: f.Name, Group: f.Group.Key, Help: f.Help, Placeholder: f.Tag.Get("placeholder"), Default: f.Tag.Get("normally"),
-			Variable: f.Tag.Get("variable"), Switch: f.Tag.Has("switch"), Repeats: f.Tag.Has("repeats"),
+			Variable: f.Tag.Get("variable"), Switch: f.Tag.Has("switch") && f.Name != "version" && f.Name != "help", Repeats: f.Tag.Has("repeats"),
 		}
 		if values := f.Tag.Get("values"); values != "" {
 			flag.Values = strings.Split(values, ",")
@@ -40,3 +43,14 @@ var Flags = sync.OnceValue(func() (all []Flag) {
 	}
 	return all
 })
+
+// Preset is what a row of presets says.
+type Preset struct{ Name, Ready, Status, Quit, Note string }
+
+// Presets returns the presets in the order of the help.
+func Presets() (all []Preset) {
+	for _, p := range presets {
+		all = append(all, Preset{p.name, p.ready, p.status, p.quit, p.note})
+	}
+	return all
+}

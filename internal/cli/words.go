@@ -3,7 +3,6 @@ package cli
 import (
 	_ "embed"
 	"fmt"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -106,12 +105,4 @@ func (r *reader) split(args []string) (flags, command []string, meant bool) {
 func nameIn(word string) string {
 	name, _, _ := strings.Cut(word, "=")
 	return strings.TrimPrefix(name, "--")
-}
-
-// moduleVersion is the version that go install has noted, or "".
-func moduleVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		return info.Main.Version
-	}
-	return ""
 }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"syscall"
 )
 
@@ -20,7 +19,7 @@ func To(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "envoy-wait")
 	}
-	self, err := openSelf()
+	self, err := os.Open("/proc/self/exe") // also where the file was removed
 	if err != nil {
 		return fmt.Errorf("--install: reading this program: %w", err)
 	}
@@ -32,17 +31,6 @@ func To(path string) error {
 		return fmt.Errorf("--install: writing %q: %w", path, err)
 	}
 	return nil
-}
-
-func openSelf() (*os.File, error) {
-	if runtime.GOOS == "linux" {
-		return os.Open("/proc/self/exe") // also where the file was removed
-	}
-	path, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	return os.Open(path)
 }
 
 func replace(path string, content io.Reader) error {

@@ -26,12 +26,12 @@ type liveLine struct {
 	shown   bool
 }
 
-// around makes room for an ordinary line.
-func (l *liveLine) around(line string) string {
-	if !l.shown {
-		return line
+// set changes the text; "" takes the line away.
+func (l *liveLine) set(text string) string {
+	if l.text = text; text == "" {
+		return l.erase()
 	}
-	return l.erase() + line + l.draw()
+	return l.draw()
 }
 
 func (l *liveLine) erase() string {
@@ -45,13 +45,13 @@ func (l *liveLine) erase() string {
 	return eraseLine
 }
 
-// draw draws over the line that may be there. The cursor stays in the first column, where anything else that is
+// draw draws over the line that may be there, where there is a text. The cursor stays in the first column, where anything else that is
 // written hides most of the line.
 func (l *liveLine) draw() string {
-	room := l.columns() - 1 // to write into the last column may wrap
-	if room <= 0 || l.text == "" {
+	if l.text == "" || l.columns() <= 1 {
 		return ""
 	}
+	room := l.columns() - 1 // to write into the last column may wrap
 	l.shown = true
 	return "\r" + l.text[:min(room, len(l.text))] + "\x1b[K\r"
 }

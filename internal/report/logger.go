@@ -12,7 +12,7 @@ import (
 )
 
 var levels = map[string]zerolog.Level{
-	"debug": zerolog.DebugLevel, "info": zerolog.InfoLevel, "warn": zerolog.WarnLevel, "error": zerolog.ErrorLevel,
+	"debug": zerolog.DebugLevel, "": zerolog.InfoLevel, "info": zerolog.InfoLevel, "warn": zerolog.WarnLevel, "error": zerolog.ErrorLevel,
 }
 
 // severities are Cloud Logging's names: cloud.google.com/logging/docs/structured-logging.
@@ -33,13 +33,9 @@ func newLogger(w io.Writer) zerolog.Logger {
 
 // say writes one line: JSON, or text for people, in which the message says it all.
 func (r *Reporter) say(level zerolog.Level, message string, all ...fields) {
-	lowest, ok := levels[r.options.Level]
-	if !ok {
-		lowest = zerolog.InfoLevel
-	}
 	message = printable(message)
 	switch {
-	case level < lowest:
+	case level < levels[r.options.Level]:
 	case r.text && level == zerolog.WarnLevel:
 		_, _ = io.WriteString(r.out, "envoy-wait: warning: "+message+"\n")
 	case r.text:
@@ -56,32 +52,33 @@ func (r *Reporter) say(level zerolog.Level, message string, all ...fields) {
 // about are the fields that a wait for some endpoints has.
 func (r *Reporter) about(attempts ...probe.Attempt) fields {
 	return func(event *zerolog.Event) {
+		if len(attempts) == 0 {
+			return
+		}
 		sum, targets := 0, zerolog.Arr()
 		for _, a := range attempts {
 			sum += a.Number
-			target := zerolog.Dict()
-			endpoint(target, a)
-			targets.Dict(target)
+			targets.Dict(endpoint(zerolog.Dict(), a))
 		}
-		if len(attempts) > 0 && !r.options.Once {
+		if !r.options.Once {
 			event.Float64("elapsed", seconds(r.elapsed()))
 		}
-		switch {
-		case len(attempts) == 1:
-			endpoint(event.Int("attempts", sum), attempts[0])
-		case len(attempts) > 1:
-			event.Int("attempts", sum).Array("targets", targets)
+		if event.Int("attempts", sum); len(attempts) == 1 {
+			endpoint(event, attempts[0])
+		} else {
+			event.Array("targets", targets)
 		}
 	}
 }
 
-func endpoint(event *zerolog.Event, a probe.Attempt) {
+func endpoint(event *zerolog.Event, a probe.Attempt) *zerolog.Event {
 	event.Str("url", printable(probe.Redact(a.URL)))
 	if a.Err != nil {
 		event.Str("error", printable(a.Err.Error()))
 	} else if a.Status != 0 {
 		event.Int("status", a.Status)
 	}
+	return event
 }
 
 func exitStatus(status int) fields {

@@ -143,14 +143,13 @@ func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 // is out: the command may follow.
 func (r *Reporter) Ready() {
 	r.end(func() {
-		switch {
-		case r.options.Disabled:
-			r.say(zerolog.InfoLevel, "disabled, no wait"+r.starting())
-		case r.options.Once:
-			r.say(zerolog.InfoLevel, "ready", r.about(r.last...))
-		default:
-			r.say(zerolog.InfoLevel, fmt.Sprintf("ready after %v%s", r.elapsed().Round(time.Millisecond), r.starting()), r.about(r.last...))
+		message, about := fmt.Sprintf("ready after %v%s", r.elapsed().Round(time.Millisecond), r.starting()), r.last
+		if r.options.Disabled {
+			message, about = "disabled, no wait"+r.starting(), nil
+		} else if r.options.Once {
+			message = "ready"
 		}
+		r.say(zerolog.InfoLevel, message, r.about(about...))
 	})
 }
 

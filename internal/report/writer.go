@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,22 +16,15 @@ import (
 const flushLimit = 100 * time.Millisecond
 
 // writer never blocks. What does not get out is lost: a stderr that is full and that nobody reads must not keep the
-// command from starting, and O_NONBLOCK would change it for all who share it. One goroutine writes, and it alone
-// knows what is on the terminal.
+// command from starting, and O_NONBLOCK would change it for all who share it. One goroutine writes what the functions in
+// the queue return, and it alone knows what is on the terminal.
 type writer struct {
-	queue chan entry
+	queue chan func() string
 	live  liveLine
 }
 
-// entry is one of these.
-type entry struct {
-	line    []byte        // to be written
-	live    *string       // the new text of the live line; "" takes it away
-	flushed chan struct{} // to be closed when all entries before are out
-}
-
 func newWriter(out io.Writer, onTerminal func()) *writer {
-	w := &writer{queue: make(chan entry, 64)}
+	w := &writer{queue: make(chan func() string, 64)}
 	go w.run(out, onTerminal)
 	return w
 }
@@ -43,54 +37,41 @@ func (w *writer) run(out io.Writer, onTerminal func()) {
 		out = rawWriter{conn}
 	}
 	for next := range w.queue {
-		text := ""
-		switch {
-		case next.flushed != nil:
-			close(next.flushed)
-		case next.live != nil:
-			if w.live.text = *next.live; w.live.text == "" {
-				text = w.live.erase()
-			} else {
-				text = w.live.draw()
-			}
-		default:
-			text = w.live.around(string(next.line))
-		}
-		if text != "" {
+		if text := next(); text != "" {
 			_, _ = io.WriteString(out, text) // an error has no one to go to
 		}
 	}
 }
 
-// Write takes one line and never fails.
-func (w *writer) Write(line []byte) (int, error) {
-	w.put(entry{line: append([]byte(nil), line...)})
-	return len(line), nil
-}
-
-// draw changes the live line. What waits to be written gets no company: a terminal that is stopped must not cost a
-// line of the log its place.
-func (w *writer) draw(text string) {
-	if text == "" || len(w.queue) == 0 {
-		w.put(entry{live: &text})
+func (w *writer) put(next func() string) {
+	select {
+	case w.queue <- next:
+	default:
 	}
 }
 
-func (w *writer) put(e entry) {
-	select {
-	case w.queue <- e:
-	default:
+// Write takes one line and never fails.
+func (w *writer) Write(line []byte) (int, error) {
+	text := string(line)
+	w.put(func() string { return w.live.erase() + text + w.live.draw() })
+	return len(line), nil
+}
+
+// draw changes the live line, or takes it away. What waits to be written gets no company: a terminal that is stopped
+// must not cost a line of the log its place.
+func (w *writer) draw(text string) {
+	if text == "" || len(w.queue) == 0 {
+		w.put(func() string { return w.live.set(text) })
 	}
 }
 
 // flush returns when every line is out, or after flushLimit.
 func (w *writer) flush() {
-	limit := time.After(flushLimit)
-	last := entry{flushed: make(chan struct{})}
+	limit, flushed := time.After(flushLimit), make(chan struct{})
 	select {
-	case w.queue <- last:
+	case w.queue <- func() string { close(flushed); return "" }:
 		select {
-		case <-last.flushed:
+		case <-flushed:
 		case <-limit:
 		}
 	case <-limit:
@@ -131,4 +112,23 @@ func (w rawWriter) Write(p []byte) (written int, err error) {
 		return !errors.Is(err, unix.EAGAIN)
 	})
 	return written, errors.Join(err, errConn)
+}
+
+// writeTerminationLog leaves the reason where kubectl describe pod shows it. The kubelet mounts a file there: nothing
+// else may be created or followed. See kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure.
+func writeTerminationLog(message string) {
+	const path, limit = "/dev/termination-log", 1024
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	message = "envoy-wait: " + message
+	if len(message) > limit {
+		message = strings.ToValidUTF8(message[:limit], "")
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return // it is not ours to write, and there is nobody left to tell
+	}
+	_, _ = f.WriteString(message)
+	_ = f.Close()
 }

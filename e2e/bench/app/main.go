@@ -1,11 +1,11 @@
 //go:build linux && (amd64 || arm64)
 
-// Command app is the app that the bench starts. Its first instructions take the
-// clock, before any runtime: linked with -E main.entry, it begins there.
+// Command app is the app that the bench starts. Its first instruction takes the
+// clock. It has no runtime: the linker's -E main.entry makes it begin at entry.
 //
-//	app FILE
+//	app
 //
-// It writes a struct timespec of CLOCK_MONOTONIC to FILE, which must exist, and exits.
+// It writes a struct timespec of CLOCK_MONOTONIC to stdout, and exits.
 package main
 
 // entry is in entry_*.s, and never returns.

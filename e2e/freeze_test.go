@@ -1,0 +1,33 @@
+//go:build linux
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+// After a freeze beyond the deadline the last line tells what was seen, not a hang that was none.
+func TestFreezeBeyondTheDeadline(t *testing.T) {
+	const timeout = 300 * time.Millisecond
+	for round := range 12 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
+			p := harness.Start(t, detached(envoyWait(t, "--url", harness.NewPort(t).URL(), "--timeout", timeout.String(), "--interval", "10ms")))
+			p.Await("connection refused")
+			time.Sleep(time.Duration(round) * 7 * time.Millisecond) // any moment of an attempt, or between two
+			p.Signal(syscall.SIGSTOP)
+			time.Sleep(2 * timeout) // this is the freeze
+			p.Signal(syscall.SIGCONT)
+			r := p.Result().WantCode(t, 124).Says(t, "not ready after ", "connection refused")
+			if strings.Contains(r.Stderr, "no answer") {
+				t.Error(r.Stderr)
+			}
+		})
+	}
+}

@@ -1,0 +1,61 @@
+//go:build linux
+
+package e2e
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+// Where there is no sidecar to wait for, or somebody stops the Pod, a quit that is refused is tried once: no Job ends
+// late, and the grace period is the app's.
+func TestQuitIsTriedOnce(t *testing.T) {
+	refusing := harness.NewPort(t)
+	long := (10 * harness.Patience).String() // a second attempt would show as a killed process, too
+	quit := []string{"--quit-url", refusing.QuitURL(), "--quit-timeout", long}
+	once := func(t *testing.T, r harness.Result) {
+		t.Helper()
+		lines := r.Lines(t)
+		last := lines[len(lines)-1]
+		harness.Want[any](t, "attempts", last["attempts"], 1.0)
+		harness.WantIn(t, last["message"].(string), "not told to quit: "+refusing.QuitURL()+": connection refused")
+	}
+	t.Run("--disabled", func(t *testing.T) {
+		once(t, run(t, append(quit, "--disabled", "--", "sh", "-c", "exit 3")...).WantCode(t, 3))
+	})
+	t.Run("no sidecar, started anyway", func(t *testing.T) {
+		once(t, run(t, append(quit, "--url", refusing.URL(), "--absent-after", "50ms", "--", "sh", "-c", "exit 3")...).WantCode(t, 3))
+	})
+	t.Run("no sidecar, not started", func(t *testing.T) {
+		once(t, run(t, append(quit, "--url", refusing.URL(), "--absent-after", "50ms", "--on-timeout", "fail", "--", "true")...).WantCode(t, 124))
+	})
+	t.Run("a signal in the wait", func(t *testing.T) {
+		p := harness.Start(t, detached(envoyWait(t, append(quit, "--url", refusing.URL(), "--", "true")...)))
+		p.Await("connection refused")
+		p.Signal(syscall.SIGTERM)
+		once(t, p.Result().WantCode(t, 143))
+	})
+	t.Run("a signal that is forwarded", func(t *testing.T) {
+		cmd := envoyWait(t, append(quit, "--url", readyURL(t), "--", "sh", "-c", `trap 'exit 0' TERM; echo ready; while :; do read -r _ || exit 9; done`)...)
+		stdin := harness.Stdin(t, cmd)
+		defer func() { _ = stdin.Close() }()
+		p := harness.Start(t, detached(cmd))
+		p.Await("ready\n")
+		p.Signal(syscall.SIGTERM)
+		once(t, p.Result().WantCode(t, 0))
+	})
+}
+
+// A signal while a refused quit is tried again ends the attempts.
+func TestSignalWhileQuitting(t *testing.T) {
+	refusing := harness.NewPort(t)
+	p := harness.Start(t, detached(envoyWait(t, "--url", refusing.URL(), "--timeout", "50ms", "--on-timeout", "fail",
+		"--quit-url", refusing.QuitURL(), "--quit-timeout", (10*harness.Patience).String(), "--", "true")))
+	p.Await("not ready after ")
+	time.Sleep(50 * time.Millisecond) // any moment of the attempts, which go on for ten minutes
+	p.Signal(syscall.SIGTERM)
+	p.Result().WantCode(t, 124).Says(t, "not told to quit: "+refusing.QuitURL()+": connection refused")
+}
