@@ -46,8 +46,8 @@ func TestScripts(t *testing.T) {
 			harness.InNetwork(t, func() { runScript(t, binary, script) })
 		})
 	}
-	if ran < 2 {
-		t.Errorf("got %d scripts, want more", ran)
+	if ran == 0 {
+		t.Error("got no script, want one")
 	}
 }
 

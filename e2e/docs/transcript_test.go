@@ -77,7 +77,7 @@ func transcript(t *testing.T, binary string, b block) string {
 		s.play(name)
 	}
 	p.Result()
-	return p.Stdout()
+	return strings.ReplaceAll(p.Stdout(), cmd.Dir, "/usr/local/bin")
 }
 
 var logLine = regexp.MustCompile(`(?m)^(envoy-wait: |\{")`)
@@ -195,7 +195,7 @@ func wrap(text string) string {
 				break
 			}
 			_, _ = io.WriteString(&wrapped, strings.TrimRight(line[:end], " ")+"\n")
-			line = "  " + line[end:]
+			line = "  " + strings.TrimLeft(line[end:], " ")
 		}
 		wrapped.WriteString(line)
 	}
