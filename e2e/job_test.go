@@ -50,11 +50,12 @@ func TestQuit(t *testing.T) {
 		{"success: not ready", append(onSuccess, append(inVain, "--on-timeout", "fail", "true")...), "", 124, 0},
 		{"success: no such command", []string{"no-such-command"}, "ENVOY_WAIT_QUIT_ON=success", 127, 0},
 
-		{"usage: no command", nil, "", 125, 0},
-		{"usage: a flag", []string{"--tiemout", "1s", "true"}, "", 125, 0},
-		{"usage: a value", []string{"--quit-timeout", "0", "true"}, "", 125, 0},
-		{"usage: a URL", []string{"--quit-url", "tcp://localhost:1", "true"}, "", 125, 0},
-		{"usage: a variable", []string{"true"}, "ENVOY_WAIT_QUIT_ON=never", 125, 0},
+		{"usage: no command", nil, "", 125, 0}, // a script that only waits would lose its sidecar
+		{"usage: nothing after the dashes", []string{"--"}, "", 125, 1},
+		{"usage: a flag", []string{"--tiemout", "1s", "true"}, "", 125, 1},
+		{"usage: a value", []string{"--quit-timeout", "0", "true"}, "", 125, 1},
+		{"usage: a URL", []string{"--quit-url", "tcp://localhost:1", "true"}, "", 125, 1},
+		{"usage: a variable", []string{"true"}, "ENVOY_WAIT_QUIT_ON=never", 125, 1},
 		{"help", []string{"--help"}, "", 0, 0},
 		{"install", []string{"--install", t.TempDir()}, "", 0, 0},
 	} {
@@ -115,7 +116,7 @@ func TestQuitAnswers(t *testing.T) {
 		"200":   {status("200 OK"), "INFO", "status 200"},
 		"204":   {status("204 No Content"), "INFO", "status 204"},
 		"EOF":   {func(net.Conn) {}, "INFO", "gone before it answered"},
-		"reset": {func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }, "INFO", "gone before it answered"},
+		"reset": {func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }, "WARNING", "connection reset by peer"},
 		"half an answer": {func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nVary: *\r\n") },
 			"INFO", "gone before it answered"},
 		"404":      {status("404 Not Found"), "WARNING", "status 404; hint: no such endpoint"},
@@ -176,7 +177,7 @@ func TestQuitOfASidecarThatIsOnlyStarting(t *testing.T) {
 	first, second := harness.NewPort(t), harness.NewPort(t)
 	begun, release := make(chan struct{}), make(chan struct{})
 	answering(first.Listen(), func(net.Conn) { close(begun); <-release })
-	p := harness.Start(t, envoyWait(t, "--disabled", "--quit-timeout", harness.Patience.String(),
+	p := harness.Start(t, envoyWait(t, "--url", readyURL(t), "--quit-timeout", harness.Patience.String(),
 		"--quit-url", first.QuitURL(), "--quit-url", second.QuitURL(), "true"))
 	<-begun // and the second has been refused by now, or will be
 	agent := second.Sidecar(false)
@@ -195,6 +196,6 @@ func TestQuitOfAnAgentThatExits(t *testing.T) {
 
 	port = harness.NewPort(t)
 	l = port.Listen()
-	answering(l, func(conn net.Conn) { _ = l.Close(); _ = conn.(*net.TCPConn).SetLinger(0) })
+	answering(l, func(net.Conn) { _ = l.Close() })
 	run(t, "--disabled", "--quit-url", port.QuitURL(), "--", "true").WantCode(t, 0).Says(t, "told to quit: "+port.QuitURL()+": gone")
 }

@@ -117,7 +117,7 @@ func TestSignalsReachTheSupervised(t *testing.T) {
 
 // What a command does not handle ends it.
 func TestSignalEndsTheSupervised(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGPROF, 64} {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGALRM, 64} {
 		p := harness.Start(t, detached(supervising(t, "sh", "-c", "echo ready; exec sleep 1000")))
 		p.Await("ready")
 		p.Signal(signal)

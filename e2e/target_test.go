@@ -74,6 +74,6 @@ func TestOnce(t *testing.T) {
 	agent := port.Sidecar(false)
 	once(1, "status 503")
 	agent.SetReady(true)
-	once(0, "ready after ")
+	once(0, "ready")
 	harness.Want(t, "probes", agent.Requests(), 2)
 }
