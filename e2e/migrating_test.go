@@ -22,23 +22,16 @@ import (
 func TestMigrating(t *testing.T) {
 	harness.NeedRoot(t)
 	harness.NeedTools(t, "sh", "unshare", "mount")
-	doc, err := os.ReadFile(filepath.Join(harness.Root(), "docs", "migrating.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	afters := regexp.MustCompile("(?s)\nAfter[^\n]*:\n\n```sh\n(.*?)```\n").FindAllStringSubmatch(string(doc), -1)
+	doc := harness.ReadFile(t, filepath.Join(harness.Root(), "docs", "migrating.md"))
+	afters := regexp.MustCompile("(?s)\nAfter[^\n]*:\n\n```sh\n(.*?)```\n").FindAllStringSubmatch(doc, -1)
 	if len(afters) < 8 {
 		t.Fatalf("%d found", len(afters))
 	}
 	bin := t.TempDir()
 	for _, name := range []string{"envoy-wait", "scuttle"} {
-		if err := os.Symlink(harness.Binary(t), filepath.Join(bin, name)); err != nil {
-			t.Fatal(err)
-		}
+		harness.Must(t, "ln", "-s", harness.Binary(t), filepath.Join(bin, name))
 	}
-	if err := os.WriteFile(filepath.Join(bin, "app"), []byte("#!/bin/sh\necho started\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	harness.WriteFile(t, filepath.Join(bin, "app"), "#!/bin/sh\necho started\n", 0o755)
 	for _, after := range afters {
 		script := after[1]
 		t.Run(script, func(t *testing.T) { harness.InNetwork(t, func() { runAfter(t, bin, script) }) })
@@ -65,12 +58,13 @@ func runAfter(t *testing.T, bin, script string) {
 		go func() { _ = http.Serve(l, posts) }()
 	}
 	want := ""
-	switch {
-	case strings.Contains(script, "linkerd"):
-		want = "localhost:4191/shutdown"
-	case strings.Contains(script, "ENVOY_ADMIN_API"):
+	if m := quitURL.FindStringSubmatch(script); m != nil {
+		want = m[1]
+	} else if strings.Contains(script, "ISTIO_QUIT_API") {
 		want = "127.0.0.1:15020/quitquitquit"
-	case strings.Contains(script, "--quit"):
+	} else if strings.Contains(script, "linkerd") {
+		want = "localhost:4191/shutdown"
+	} else if strings.Contains(script, "--quit") {
 		want = "localhost:15020/quitquitquit"
 	}
 	r := p.Result()
@@ -81,6 +75,8 @@ func runAfter(t *testing.T, bin, script string) {
 		t.Errorf("posts to %q, want %q", got, want)
 	}
 }
+
+var quitURL = regexp.MustCompile(`--quit-url http://(\S+)`)
 
 // posts answers 200 to all, and remembers the requests of that method.
 type posts struct {

@@ -44,9 +44,9 @@ func read(t *testing.T, path string) string {
 type block struct {
 	path     string
 	sidecar  string // what the comment before it says
-	heading  string // the last line of text before it
 	language string
 	text     string
+	whole    string // with the comment and the fences
 }
 
 var fence = regexp.MustCompile("(?ms)(?:^<!-- sidecar: ([^\n]*) -->\n+)?^( *)```([a-z]*)\n(.*?)^ *```$")
@@ -56,12 +56,10 @@ func blocks(t *testing.T, path string) (all []block) {
 	t.Helper()
 	text := read(t, path)
 	for _, m := range fence.FindAllStringSubmatchIndex(text, -1) {
-		b := block{path: path, language: text[m[6]:m[7]], text: text[m[8]:m[9]]}
+		b := block{path: path, language: text[m[6]:m[7]], text: text[m[8]:m[9]], whole: text[m[0]:m[1]]}
 		if m[2] >= 0 {
 			b.sidecar = text[m[2]:m[3]]
 		}
-		before := strings.Split(strings.TrimSpace(text[:m[0]]), "\n")
-		b.heading = before[len(before)-1]
 		all = append(all, b)
 	}
 	return all
@@ -115,7 +113,7 @@ func TestEveryBlockIsChecked(t *testing.T) {
 func (b block) replace(t *testing.T, text string) {
 	t.Helper()
 	path := filepath.Join(harness.Root(), b.path)
-	content := strings.Replace(read(t, b.path), "```"+b.language+"\n"+b.text+"```", "```"+b.language+"\n"+text+"```", 1)
+	content := strings.Replace(read(t, b.path), b.whole, strings.Replace(b.whole, b.text, text, 1), 1)
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 		})
 	}
 	if ran == 0 {
-		t.Error("got no script that can be run")
+		t.Error("got no script, want one")
 	}
 }
 
@@ -83,7 +83,7 @@ func runScript(t *testing.T, binary, script string) {
 	}
 }
 
-// TestYAML parses each block of YAML. The README's is a Pod's, and runs in e2e/pods.
+// TestYAML parses each block of YAML.
 func TestYAML(t *testing.T) {
 	harness.NeedTools(t, "python3")
 	const parse = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout)"

@@ -195,7 +195,7 @@ func wrap(text string) string {
 				break
 			}
 			_, _ = io.WriteString(&wrapped, strings.TrimRight(line[:end], " ")+"\n")
-			line = "  " + line[end:]
+			line = "  " + strings.TrimLeft(line[end:], " ")
 		}
 		wrapped.WriteString(line)
 	}

@@ -307,7 +307,7 @@ func TestManPageShows(t *testing.T) {
 	for _, flag := range Flags() {
 		want = append(want, strings.TrimSpace("--"+flag.Name+" "+flag.Placeholder), flag.Help+".", flag.Variable)
 	}
-	for _, p := range Presets() {
+	for _, p := range presetRows() {
 		want = append(want, p.Note, "ready: "+p.Ready+" is "+p.Status, p.Quit)
 	}
 	for _, exit := range exitStatuses(t) {
