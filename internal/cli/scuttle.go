@@ -35,7 +35,7 @@ func fromScuttle(env []string, urlGiven bool) (variables, warnings []string) {
 	}}
 	for _, name := range preflightVariables {
 		if lookup(env, name) != "" {
-			s.warn("%s: a variable of envoy-preflight, ignored: see docs/migrating.md", name)
+			s.warn("%s: a variable of envoy-preflight, ignored: see the section envoy-preflight in docs/migrating.md", name)
 		}
 	}
 	admin := s.url("ENVOY_ADMIN_API")

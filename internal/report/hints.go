@@ -53,7 +53,7 @@ var waitHints = hints{
 	{outcome: probe.NotHTTP, text: notReadiness},
 	{outcome: probe.Unready, status: [2]int{100, 499}, text: notReadiness},
 	{sidecar: "istio", port: ":15021", outcome: probe.NoAnswer, text: "Envoy does not answer: look at the sidecar's CPU limit and its log"},
-	{sidecar: "istio", outcome: probe.NoAnswer, text: "Istio's agent does not answer, often since Envoy's admin does not: look at the sidecar's CPU limit and its log"},
+	{sidecar: "istio", outcome: probe.NoAnswer, text: "Istio's agent does not answer, often because Envoy's admin hangs: look at the sidecar's CPU limit and its log"},
 	{outcome: probe.NoAnswer, text: "the sidecar does not answer: look at its CPU limit and its log"},
 }
 

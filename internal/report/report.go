@@ -208,7 +208,7 @@ func (r *Reporter) Quit(a probe.Attempt) {
 
 // NotQuit says that the sidecar is not told to quit, since the command has failed.
 func (r *Reporter) NotQuit(status int) {
-	r.say(zerolog.InfoLevel, fmt.Sprintf("exit status %d, the sidecar is left running", status), exitStatus(status))
+	r.say(zerolog.InfoLevel, fmt.Sprintf("exit status %d: the sidecar is not told to quit (--quit-on success)", status), exitStatus(status))
 	r.out.flush()
 }
 

@@ -342,7 +342,7 @@ func TestReportOfAQuit(t *testing.T) {
 		map[string]any{"severity": "INFO", "message": "told to quit: http://xxxxx@localhost:15020/quitquitquit: gone before it answered"},
 		map[string]any{"severity": "WARNING", "message": "not told to quit: http://xxxxx@localhost:15020/quitquitquit: status 403; hint: the sidecar takes this from its own Pod's loopback only: is the host localhost?"},
 		map[string]any{"severity": "WARNING", "message": "not told to quit: http://xxxxx@localhost:15020/quitquitquit: connection reset by peer"},
-		map[string]any{"message": "exit status 3, the sidecar is left running", "exit_status": 3.0},
+		map[string]any{"message": "exit status 3: the sidecar is not told to quit (--quit-on success)", "exit_status": 3.0},
 	)
 }
 
