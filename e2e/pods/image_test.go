@@ -125,7 +125,7 @@ func TestBuildContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{"exec", "probe"} {
+	for _, dir := range []string{"exec", "internal", "probe"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, entry fs.DirEntry, err error) error {
 			if entry != nil && entry.Name() == "testdata" {
 				return fs.SkipDir

@@ -261,6 +261,14 @@ func TestInstallIntoASharedVolume(t *testing.T) {
 	web.await(t, "httpd: started as PID 1\n")
 }
 
+// Under the engine's own seccomp profile the wait, its deadline and the start are as ever.
+func TestSeccomp(t *testing.T) {
+	needImages(t, shop)
+	r := runOnce(t, append(lockedDown, "--entrypoint", "envoy-wait", imageShop,
+		"--url", "http://127.0.0.1:1/", "--timeout", "300ms", "--", "grep", "Seccomp:", "/proc/self/status")...)
+	r.Want(t, 0, "Seccomp:\t2\n").Says(t, "not ready after ", `starting "grep" anyway`)
+}
+
 // Whatever an image names as its STOPSIGNAL ends the wait.
 func TestStopSignals(t *testing.T) {
 	needImages(t, shop)
