@@ -1,5 +1,4 @@
-// Go would keep the files with the container's CPU limit open, and read them once a second, to set GOMAXPROCS: that
-// is 1 here.
+// Go would keep the files with the container's CPU limit open, and read them each second, to set GOMAXPROCS: 1 here.
 //
 //go:debug containermaxprocs=0
 //go:debug updatemaxprocs=0
@@ -41,10 +40,6 @@ const (
 	exitNotFound  = 127 // the command is not found
 	exitSignal    = 128 // plus n: signal n ended the wait, or a Job's command
 )
-
-// patience is how long the first attempt may take before all signals are caught. A sidecar that is ready answers
-// sooner, and such a start does not pay for them.
-const patience = 3 * time.Millisecond
 
 func main() { os.Exit(run(os.Args, os.Environ(), os.Stdout, os.Stderr)) }
 
@@ -146,7 +141,7 @@ func wait(s *cli.Settings, signals *exec.Signals, r *report.Reporter) error {
 	done := make(chan struct{})
 	go func() { err = probe.Wait(ctx, s.Probe); close(done) }()
 
-	late := time.After(patience)
+	late := time.After(3 * time.Millisecond) // a sidecar that is ready answers sooner, and pays for no more signals
 	heartbeat := time.NewTicker(report.HeartbeatInterval)
 	defer heartbeat.Stop()
 	for {
@@ -166,10 +161,8 @@ func wait(s *cli.Settings, signals *exec.Signals, r *report.Reporter) error {
 	}
 }
 
-// quit tells the sidecars to quit. It never changes the exit status.
-//
-// One attempt is enough where there is no sidecar to wait for, and after a signal: whoever deletes a Pod stops the
-// sidecar too, and the grace period is the app's.
+// quit tells the sidecars to quit. It never changes the exit status. Quit.Retry is false where there is no sidecar to
+// wait for, and after a signal: whoever deletes a Pod stops the sidecar too, and the grace period is the app's.
 func quit(s *cli.Settings, status int, r *report.Reporter) {
 	if s.QuitOnSuccess && status != 0 {
 		r.NotQuit(status)

@@ -29,10 +29,8 @@ func (e *SignalError) Error() string {
 	return fmt.Sprintf("signal %d", int(e.Signal))
 }
 
-// Catch begins to catch TERM, INT and HUP. Call it first of all in main. Those of them that are ignored stay so
-// (nohup, a background job of a shell without job control).
-//
-// os/signal takes 0.04 to 0.15 ms for each signal, which every start pays. So the other signals wait for CatchAll.
+// Catch begins to catch TERM, INT and HUP. Call it first of all in main. Those that are ignored (nohup) stay so. os/signal
+// takes 0.04 to 0.15 ms for each signal, which every start pays: so the others wait for CatchAll.
 func Catch() *Signals {
 	runtime.LockOSThread() // execve on the first thread of the process is what debuggers and tracers expect
 	s := &Signals{caught: make(chan os.Signal, 64)}
@@ -40,12 +38,9 @@ func Catch() *Signals {
 	return s
 }
 
-// CatchAll begins to catch the other signals whose default action ends a process, since an image may name any of them
-// as its STOPSIGNAL. Calls after the first do nothing.
-//
-// It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those by which the kernel tells of
-// faults, and all real-time signals but RTMIN+3, systemd's STOPSIGNAL. WINCH, httpd's STOPSIGNAL, is caught where no
-// terminal is attached: a terminal sends it for each change of its size.
+// CatchAll begins to catch the other signals whose default action ends a process, since an image may name any of them as
+// its STOPSIGNAL. It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those of faults, and
+// real-time signals but RTMIN+3, systemd's STOPSIGNAL. WINCH, httpd's STOPSIGNAL, is caught where no terminal is attached.
 func (s *Signals) CatchAll() { s.all.Do(func() { s.catch(otherSignals()) }) }
 
 func (s *Signals) catch(signals []syscall.Signal) {

@@ -16,13 +16,11 @@ import (
 // start, an *Error if the command cannot be run, and another error where no process or descriptor was left for it.
 //
 // The command gets a process group of its own, and the terminal if that is its stdin and was ours. Every signal that
-// os/signal can catch is forwarded to the command alone, but for CHLD, PIPE (it may be about a line of our own),
-// PROF, URG (Go's own), 32 to 34 (the C library's), and those by which the kernel tells of faults. Standard signals
-// coalesce as ever. So do real-time signals: their queue and their values are not kept.
-//
-// All children are reaped, which matters where this process is PID 1 or a subreaper: nothing else in the process may
-// wait for any. Stdin and stdout of this process become /dev/null, so that what the command closes is closed. If this
-// process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in prctl(2)), unless it has changed its credentials.
+// os/signal can catch is forwarded to it, but for CHLD, PIPE (it may be about a line of our own), PROF, URG (Go's
+// own), 32 to 34 (the C library's), and those of faults. Signals coalesce, real-time signals too. All children are
+// reaped: nothing else in the process may wait for any. Stdin and stdout of this process become /dev/null, so that
+// what the command closes is closed. If this process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in
+// prctl(2)).
 //
 // There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT.
 func Supervise(path string, argv, env []string, signals *Signals) error {
@@ -87,14 +85,14 @@ func reap(command int) (status syscall.WaitStatus, ended bool) {
 }
 
 func exitError(status syscall.WaitStatus) error {
-	switch {
-	case status.Signaled():
-		return &ExitError{Status: 128 + int(status.Signal())}
-	case status.ExitStatus() != 0:
-		return &ExitError{Status: status.ExitStatus()}
-	default:
+	code := status.ExitStatus()
+	if status.Signaled() {
+		code = 128 + int(status.Signal())
+	}
+	if code == 0 {
 		return nil
 	}
+	return &ExitError{code}
 }
 
 // closeStdio lets what the command closes be closed.

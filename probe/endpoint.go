@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -104,17 +103,6 @@ func checkFile(path string) error {
 	default:
 		return nil
 	}
-}
-
-// nothingThere returns the cause if err says that nothing is there to ask. A file that is missing or empty counts as
-// refused.
-func nothingThere(err error) error {
-	for _, cause := range []error{syscall.ECONNREFUSED, syscall.ENOENT, errEmpty} {
-		if errors.Is(err, cause) {
-			return cause
-		}
-	}
-	return nil
 }
 
 // dialer connects to localhost without a resolver: an image made from scratch has no /etc/hosts, and then Go would

@@ -34,8 +34,10 @@ var (
 // classify sorts the error of one attempt. Its error is the cause alone, without URL, addresses and ephemeral port,
 // so that equal causes read alike.
 func classify(err error) (Outcome, error) {
-	if cause := nothingThere(err); cause != nil {
-		return Refused, cause
+	for _, nothing := range []error{syscall.ECONNREFUSED, syscall.ENOENT, errEmpty} {
+		if errors.Is(err, nothing) {
+			return Refused, nothing
+		}
 	}
 	var errno syscall.Errno
 	var timeout net.Error

@@ -168,7 +168,7 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duratio
 			}
 		},
 	}
-	targets, err := newTargets(cfg.URLs, start, p, transport)
+	targets, err := newTargets(cfg.URLs, parseURL, start, p, transport)
 	if err != nil {
 		return fmt.Errorf("probe: Config.URLs: %w", err)
 	}
@@ -190,20 +190,14 @@ func (c Config) result(ctx context.Context, targets []*target, elapsed time.Dura
 			timeout.Pending = append(timeout.Pending, t.last)
 		}
 	}
-	cause := context.Cause(ctx)
-	timeout.Absent = errors.Is(cause, errAbsent)
+	timeout.Absent = errors.Is(context.Cause(ctx), errAbsent)
 	switch {
 	case len(timeout.Pending) == 0:
 		return nil
-	case timeout.Absent, errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case !timeout.Absent && errors.Is(ctx.Err(), context.Canceled):
+		return context.Cause(ctx)
+	default: // whatever it was, not everything is ready
 		return timeout
-	case ctx.Err() != nil:
-		return cause
-	case c.Once:
-		return timeout
-	default:
-		// No path leads here, and none must ever lead from here to "ready".
-		return fmt.Errorf("probe: gave up early: %w", timeout)
 	}
 }
 
@@ -225,13 +219,12 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) validate() error {
-	if c.RequestTimeout < 0 {
+	switch {
+	case c.RequestTimeout < 0:
 		return fmt.Errorf("probe: Config.RequestTimeout: %v: must be positive", c.RequestTimeout)
-	}
-	if c.Interval < MinInterval {
+	case c.Interval < MinInterval:
 		return fmt.Errorf("probe: Config.Interval: %v: must be at least %v", c.Interval, MinInterval)
-	}
-	if c.AbsentAfter < 0 {
+	case c.AbsentAfter < 0:
 		return fmt.Errorf("probe: Config.AbsentAfter: %v: must not be negative", c.AbsentAfter)
 	}
 	return nil

@@ -32,11 +32,16 @@ type QuitConfig struct {
 
 // ValidateQuitURL is ValidateURL for QuitConfig.URLs.
 func ValidateQuitURL(raw string) error {
+	_, err := parseQuitURL(raw)
+	return err
+}
+
+func parseQuitURL(raw string) (endpoint, error) {
 	e, err := parseURL(raw)
 	if errors.Is(err, errScheme) || err == nil && !e.isHTTP() {
-		return errors.New("the scheme must be http, https or unix")
+		return e, errors.New("the scheme must be http, https or unix")
 	}
-	return err
+	return e, err
 }
 
 // Quit tells sidecars to quit: it sends a POST without a body to every URL, side by side, and returns nil if each was
@@ -57,16 +62,11 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	if cfg.Retry == nil {
 		cfg.Retry = func() bool { return true }
 	}
-	for _, url := range cfg.URLs {
-		if err := ValidateQuitURL(url); err != nil {
-			return fmt.Errorf("probe: QuitConfig.URLs: %q: %w", Redact(url), err)
-		}
-	}
 	start := time.Now()
 	ctx, cancel := context.WithDeadline(ctx, start.Add(cfg.Timeout))
 	defer cancel()
 
-	targets, err := newTargets(cfg.URLs, start, policy{
+	targets, err := newTargets(cfg.URLs, parseQuitURL, start, policy{
 		method: http.MethodPost, userAgent: cmp.Or(cfg.UserAgent, defaultUserAgent),
 		accepts:        func(status int) bool { return status/100 == 2 },
 		again:          func(a Attempt) bool { return (a.Outcome == Refused || a.Outcome == Failed) && cfg.Retry() },

@@ -54,11 +54,12 @@ type target struct {
 	last   Attempt   // the last one that says something
 }
 
-func newTargets(urls []string, start time.Time, p policy, transport func(endpoint, time.Duration) http.RoundTripper) ([]*target, error) {
+func newTargets(urls []string, parse func(string) (endpoint, error), start time.Time, p policy,
+	transport func(endpoint, time.Duration) http.RoundTripper) ([]*target, error) {
 	mu := &sync.Mutex{}
 	targets := make([]*target, len(urls))
 	for i, url := range urls {
-		e, err := parseURL(url)
+		e, err := parse(url)
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", Redact(url), err)
 		}

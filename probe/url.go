@@ -48,7 +48,7 @@ func parseURL(raw string) (endpoint, error) {
 	case "unix":
 		e, err = socket(u, raw)
 	case "file":
-		if e.address = u.Path; !isPath(e.address) || hasHost(raw) || hasTail(u) {
+		if e.address = u.Path; !isPath(e.address) || !strings.HasPrefix(raw[len(u.Scheme):], ":///") || hasTail(u) {
 			err = errors.New("the form is file:///path/to/file")
 		}
 	default:
@@ -62,12 +62,13 @@ func parseURL(raw string) (endpoint, error) {
 
 // socket takes unix:///path/to/socket:/ready apart; the request is as written.
 func socket(u *url.URL, raw string) (endpoint, error) {
+	hasHost := !strings.HasPrefix(raw[len("unix"):], ":///")
 	address, path, _ := strings.Cut(u.Path, ":")
 	_, rawPath, _ := strings.Cut(u.EscapedPath(), ":")
 	u.Scheme, u.Host, u.Path, u.RawPath = "http", "localhost", path, rawPath
 	e := endpoint{scheme: "unix", address: address, request: u.String()}
 	switch {
-	case !isPath(address), !strings.HasPrefix(path, "/"), hasHost(raw):
+	case !isPath(address), !strings.HasPrefix(path, "/"), hasHost:
 		return e, errors.New("the form is unix:///path/to/socket:/ready")
 	case len(address) > maxSocketPath:
 		return e, fmt.Errorf("the path of a socket has at most %d bytes", maxSocketPath)
@@ -82,12 +83,6 @@ func isPath(path string) bool {
 
 // hasTail reports whether there is a query or a fragment.
 func hasTail(u *url.URL) bool { return u.RawQuery != "" || u.ForceQuery || u.Fragment != "" }
-
-// hasHost reports whether there is anything between the slashes of scheme:///.
-func hasHost(raw string) bool {
-	_, rest, _ := strings.Cut(raw, ":")
-	return !strings.HasPrefix(rest, "///")
-}
 
 // hostPort returns the address to connect to.
 func hostPort(u *url.URL, defaultPort string) (string, error) {

@@ -208,6 +208,15 @@ func TestPresets(t *testing.T) {
 			t.Errorf("%s: %v, %v, %v", p.name, s.Probe.URLs, got, err)
 		}
 	}
+	names := ""
+	for _, p := range presets {
+		names += "," + p.name
+	}
+	for _, flag := range Flags() {
+		if flag.Name == "sidecar" && ","+strings.Join(flag.Values, ",") != names {
+			t.Errorf("--sidecar takes %v, the presets are %s", flag.Values, names)
+		}
+	}
 	if p := presets[0]; p.ready != probe.DefaultURL || p.name != "istio" {
 		t.Errorf("the first is %v", p)
 	}

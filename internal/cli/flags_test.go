@@ -33,9 +33,6 @@ var allFlags = sync.OnceValue(func() (all []Flag) {
 		if values := f.Tag.Get("values"); values != "" {
 			flag.Values = strings.Split(values, ",")
 		}
-		if flag.Name == "sidecar" {
-			flag.Values = presetNames()
-		}
 		if flag.Placeholder == "" {
 			flag.Placeholder = strings.Join(flag.Values, "|")
 		}

@@ -30,13 +30,6 @@ var presets = []preset{
 	{"cloud-sql-proxy", "http://localhost:9090/startup", "200", "http://localhost:9091/quitquitquit", "v2 with --health-check and --quitquitquit"},
 }
 
-func presetNames() (names []string) {
-	for _, p := range presets {
-		names = append(names, p.name)
-	}
-	return names
-}
-
 // presetCalled returns the preset of that name; there is one.
 func presetCalled(name string) preset {
 	return presets[slices.IndexFunc(presets, func(p preset) bool { return p.name == name })]

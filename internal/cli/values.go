@@ -73,9 +73,6 @@ func (r *reader) oneOf(flag string) string {
 	name, value := r.last(flag)
 	tag := r.flag(flag).Tag
 	values := strings.Split(tag.Get("values"), ",")
-	if flag == "sidecar" {
-		values = presetNames()
-	}
 	if name != "" && !slices.Contains(values, value) {
 		r.fail(&badValue{name, value, "one of " + strings.Join(values, ", ")})
 		return tag.Get("normally")

@@ -20,7 +20,7 @@ var helpText string
 //
 // --once and --install have no variable: in an envFrom that containers share it would break every app.
 type flags struct {
-	Sidecar     []string `name:"sidecar" sep:"none" group:"Wait for" variable:"ENVOY_WAIT_SIDECAR" placeholder:"NAME" normally:"istio" help:"preset for a known sidecar: URL, ready statuses and quit URL"`
+	Sidecar     []string `name:"sidecar" sep:"none" group:"Wait for" variable:"ENVOY_WAIT_SIDECAR" values:"istio,envoy,consul,kuma,linkerd,dapr,cloud-sql-proxy" placeholder:"NAME" normally:"istio" help:"preset for a known sidecar: URL, ready statuses and quit URL"`
 	URL         []string `name:"url" sep:"none" repeats:"" group:"Wait for" variable:"ENVOY_WAIT_URL" placeholder:"URL" normally:"the sidecar's" help:"endpoint to wait for; repeat it to wait for several"`
 	ReadyStatus []string `name:"ready-status" sep:"none" repeats:"" group:"Wait for" variable:"ENVOY_WAIT_READY_STATUS" placeholder:"LIST" normally:"the sidecar's" help:"HTTP statuses that count as ready, such as 200,204 or 2xx"`
 

@@ -45,8 +45,8 @@ func (l *liveLine) erase() string {
 	return eraseLine
 }
 
-// draw draws over the line that may be there, where there is a text. The cursor stays in the first column, where anything else that is
-// written hides most of the line.
+// draw draws over the line that may be there, where there is a text. The cursor stays in the first column, where
+// anything else that is written hides most of the line.
 func (l *liveLine) draw() string {
 	if l.text == "" || l.columns() <= 1 {
 		return ""

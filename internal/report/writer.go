@@ -16,8 +16,8 @@ import (
 const flushLimit = 100 * time.Millisecond
 
 // writer never blocks. What does not get out is lost: a stderr that is full and that nobody reads must not keep the
-// command from starting, and O_NONBLOCK would change it for all who share it. One goroutine writes what the functions in
-// the queue return, and it alone knows what is on the terminal.
+// command from starting, and O_NONBLOCK would change it for all who share it. One goroutine writes what the functions
+// in the queue return, and it alone knows what is on the terminal.
 type writer struct {
 	queue chan func() string
 	live  liveLine
