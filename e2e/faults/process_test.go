@@ -219,7 +219,9 @@ func inCgroup(t *testing.T, controller string, v1, v2 map[string]string) []strin
 // What stops the Go runtime before main is a limit to know: nothing is started.
 func TestLimits(t *testing.T) {
 	for name, how := range map[string]setUp{
-		"RLIMIT_AS of 0.4 GB":      shell("ulimit -v 400000"),
+		"RLIMIT_AS of 0.6 GB":      shell("ulimit -v 600000"),
+		"RLIMIT_DATA of 40 MB":     shell("ulimit -d 40000"),
+		"a malformed GOMEMLIMIT":   shell("export GOMEMLIMIT=1Gb"),
 		"stdin closed and no /dev": inMounts("mount -t tmpfs none /dev; exec 0<&-"),
 	} {
 		t.Run(name, func(t *testing.T) {
