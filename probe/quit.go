@@ -26,7 +26,7 @@ type QuitConfig struct {
 	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
 	UserAgent string
 	// OnResult, if set, is called once for each URL with the last attempt, never twice at once. Its Outcome is Ready
-	// where the sidecar was told: with a status of 2xx, or with 0 where the connection ended before an answer.
+	// where the sidecar was told: with a status of 2xx, or with 0 where it was gone before it answered.
 	OnResult func(Attempt)
 }
 
@@ -47,10 +47,13 @@ func parseQuitURL(raw string) (endpoint, error) {
 // Quit tells sidecars to quit: it sends a POST without a body to every URL, side by side, and returns nil if each was
 // told, else an error that names each that was not. Whether a sidecar does quit is not awaited.
 //
-// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after the request was sent: an agent may
-// exit before its answer is out. A connection that is refused, is reset, or fails before the request was sent is
-// tried again within Timeout, paced as in Wait: the sidecar may only be starting. Every other status is final, and so
-// is an answer that is not HTTP. Redirects are not followed.
+// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after the request was sent and refuses the
+// next: Istio's agent may exit before its answer is out. One that listens on was not told: the handler of that agent
+// panics in its first moments, when there is nothing to shut down yet (handleQuit in
+// github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go). Where Retry allows no second attempt, EOF is enough.
+//
+// A connection that is refused, ends or is reset is tried again within Timeout, paced as in Wait: the sidecar may only
+// be starting. Every other status is final, and so is an answer that is not HTTP. Redirects are not followed.
 func Quit(ctx context.Context, cfg QuitConfig) error {
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultQuitTimeout)
 	if cfg.Timeout < 0 {
@@ -73,7 +76,7 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 		requestTimeout: cfg.Timeout, interval: DefaultInterval,
 		report: func(Attempt) {},
 	}, func(e endpoint, requestTimeout time.Duration) http.RoundTripper {
-		return quitTransport{e.transport(requestTimeout)}
+		return &quitTransport{RoundTripper: e.transport(requestTimeout), retry: cfg.Retry}
 	})
 	if err != nil {
 		return fmt.Errorf("probe: QuitConfig.URLs: %w", err)
@@ -89,23 +92,31 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	return errors.Join(errs...)
 }
 
-// errTold is what became of a request after which the connection ended.
+// errTold is what became of a request after which the sidecar is gone.
 var errTold = errors.New("connection closed after the request")
 
-// quitTransport takes the end of a connection for an answer, once the request was sent.
-type quitTransport struct{ http.RoundTripper }
+// quitTransport recognizes a sidecar that was told and is gone before it answered.
+type quitTransport struct {
+	http.RoundTripper
+	retry func() bool
+	ended bool // the last connection did, after the request was sent
+}
 
-func (t quitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *quitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	var sent atomic.Bool // set by another goroutine
 	trace := &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) }}
 	resp, err := t.RoundTripper.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-	if err != nil && sent.Load() {
-		if _, cause := classify(err); errors.Is(cause, errClosed) {
-			return nil, errTold
-		}
+	if err == nil {
+		return resp, nil
 	}
-	return resp, err
+	before := t.ended
+	outcome, cause := classify(err)
+	t.ended = sent.Load() && errors.Is(cause, errClosed)
+	if before && outcome == Refused || t.ended && !t.retry() {
+		return nil, errTold
+	}
+	return nil, err
 }
 
 // CloseIdleConnections passes it on: the embedded interface does not have it.
-func (t quitTransport) CloseIdleConnections() { closeIdle(t.RoundTripper) }
+func (t *quitTransport) CloseIdleConnections() { closeIdle(t.RoundTripper) }

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func quitResults(ctx context.Context, t *testing.T, cfg QuitConfig) (map[string]
 func TestQuitAnswers(t *testing.T) {
 	const empty = "\r\nContent-Length: 0\r\n\r\n"
 	want := map[string]Outcome{
-		"HTTP/1.1 200 OK" + empty: Ready, "HTTP/1.1 202 Accepted" + empty: Ready, "": Ready, "HTTP/1.1 200 OK\r\n": Ready,
+		"HTTP/1.1 200 OK" + empty: Ready, "HTTP/1.1 202 Accepted" + empty: Ready,
 		"HTTP/1.1 404 Not Found" + empty: Unready, "HTTP/1.1 503 Oops" + empty: Unready, "HTTP/1.1 301 Moved\r\nLocation: /" + empty: Unready,
 		"SSH-2.0-OpenSSH_9.2\r\n": NotHTTP,
 	}
@@ -70,17 +71,53 @@ func TestQuitBeforeTheRequestIsSent(t *testing.T) {
 	}
 }
 
-// A connection that is reset after the request was sent says nothing either: the sidecar may have had the request in
-// its backlog, and never have seen it. Only the end of the connection does.
-func TestQuitIsTriedAgainAfterAReset(t *testing.T) {
-	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, s *server) {
-		readRequest(conn)
-		if s.connections.Load() <= 3 {
-			_ = conn.(*net.TCPConn).SetLinger(0)
-		}
-	})
-	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Timeout: time.Minute})
-	if got := results[s.url()]; err != nil || got.Outcome != Ready || got.Status != 0 || got.Number != 4 || s.connections.Load() != 4 {
+// A connection that is reset or ends after the request was sent says nothing either: the sidecar may never have seen
+// the request, or may only be starting. It was told when it then answers, or when it ended one and refuses the next.
+func TestQuitIsTriedAgain(t *testing.T) {
+	reset := func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }
+	end := func(net.Conn) {}
+	half := func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n") }
+	ok := func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") }
+	for name, test := range map[string]struct {
+		answers []func(net.Conn) // after the last it refuses
+		outcome Outcome
+		status  int
+	}{
+		"resets, then answers": {[]func(net.Conn){reset, reset, ok}, Ready, 200},
+		"ends, then answers":   {[]func(net.Conn){end, half, ok}, Ready, 200},
+		"ends, then is gone":   {[]func(net.Conn){end}, Ready, 0},
+		"breaks off, is gone":  {[]func(net.Conn){reset, half}, Ready, 0},
+		"resets, then is gone": {[]func(net.Conn){end, reset}, Refused, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, s *server) {
+				readRequest(conn)
+				i := int(s.connections.Load())
+				if i == len(test.answers) {
+					_ = s.Close()
+				}
+				test.answers[i-1](conn)
+			})
+			refused := 0
+			results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Timeout: time.Minute, Retry: func() bool {
+				if int(s.connections.Load()) == len(test.answers) {
+					refused++
+				}
+				return refused < 3
+			}})
+			got := results[s.url()]
+			if got.Outcome != test.outcome || got.Status != test.status || int(s.connections.Load()) != len(test.answers) || (err == nil) != (test.outcome == Ready) {
+				t.Errorf("%+v after %d connections, %v", got, s.connections.Load(), err)
+			}
+		})
+	}
+}
+
+// Where no second attempt is allowed, the end of the connection is enough.
+func TestQuitOnceOfASidecarThatEndsTheConnection(t *testing.T) {
+	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { readRequest(conn) })
+	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Retry: func() bool { return false }})
+	if got := results[s.url()]; err != nil || got.Outcome != Ready || got.Status != 0 || s.connections.Load() != 1 {
 		t.Errorf("%+v after %d connections, %v", got, s.connections.Load(), err)
 	}
 }
