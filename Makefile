@@ -20,9 +20,10 @@ BUILD_IMAGE = $(ENGINE) build --build-arg VERSION='$(VERSION:v%=%)' --build-arg 
 GOLANGCI_LINT_VERSION := v2.15.0
 SVG_TERM_VERSION := 2.1.1
 GOVULNCHECK_VERSION := v1.9.0
+KUSTOMIZE_VERSION := v5.8.2
 GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
 
-.PHONY: help build test proof fuzz e2e demo demo-picture docs lint tools vuln bench image image-distroless clean
+.PHONY: help build test proof fuzz e2e e2e-kubernetes demo demo-picture docs lint tools vuln bench image image-distroless clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -36,8 +37,28 @@ test: build ## run all tests but those that need containers
 	go vet ./...
 	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/faults ./e2e/docs
 
-e2e: build ## run the tests that need root: redirected networks, containers, Pods
-	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/netns ./e2e/pods
+e2e: build ## run the tests of the images, and of the init script: as root
+	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/images ./e2e/legacy
+
+# The programs of the cluster are built once, until their go.mod changes.
+CLUSTER := bin/kubernetes
+CLUSTER_BUILD = CGO_ENABLED=0 go -C $(<D) build -trimpath -buildvcs=false -o $(CURDIR)/$(CLUSTER)/
+
+e2e-kubernetes: build $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize ## run the tests on a real Kubernetes: as root, or with E2E_CLUSTER=external
+	go test -count=1 -timeout 15m -parallel 8 $(TESTFLAGS) ./e2e/kubernetes
+
+$(CLUSTER)/kubelet: e2e/kubernetes/cluster/go.mod
+	version=$$(go -C $(<D) list -m -f '{{.Version}}' k8s.io/kubernetes) && minor=$${version#*.} && package=k8s.io/component-base/version && \
+	$(CLUSTER_BUILD) -ldflags "-s -w -X $$package.gitVersion=$$version \
+	  -X $$package.gitMajor=1 -X $$package.gitMinor=$${minor%.*} -X $$package.gitTreeState=clean" tool
+
+$(CLUSTER)/istioctl: e2e/kubernetes/istio/go.mod
+	$(CLUSTER_BUILD) -ldflags '-s -w' tool
+	install -m 644 "$$(go -C $(<D) list -m -f '{{.Dir}}' istio.io/istio)/tools/packaging/common/envoy_bootstrap.json" $(CLUSTER)/
+
+$(CLUSTER)/kustomize: Makefile
+	GOBIN=$(CURDIR)/$(CLUSTER) go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+	touch $@
 
 proof: build ## every fault for a minute, 1,000 rounds of each race, 10,000 orphans, -race; writes docs/reliability.md
 	CGO_ENABLED=1 go test -race -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/...

@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,10 +24,7 @@ func TestArtefact(t *testing.T) {
 
 func TestBuildIsReproducible(t *testing.T) {
 	version := strings.TrimSuffix(strings.TrimPrefix(run(t, "--version").Stdout, "envoy-wait "), "\n")
-	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
-	if err := os.CopyFS(elsewhere, os.DirFS(harness.Root())); err != nil {
-		t.Fatal(err)
-	}
+	elsewhere := harness.CopySources(t)
 	harness.Must(t, "make", "-s", "-C", elsewhere, "build", "VERSION="+version)
 	first, second := harness.ReadFile(t, harness.Binary(t)), harness.ReadFile(t, filepath.Join(elsewhere, "bin", "envoy-wait"))
 	if first != second {

@@ -89,7 +89,7 @@ var checked = map[string]string{
 	"console":    "TestTranscripts runs it, and compares what it prints",
 	"sh":         "TestScripts runs it",
 	"yaml":       "TestYAML parses it",
-	"dockerfile": "TestReadme in e2e/pods builds it",
+	"dockerfile": "TestReadme in e2e/images builds it",
 	"text":       "TestFilters, since no Cloud Logging can be had",
 }
 

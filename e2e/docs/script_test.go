@@ -19,7 +19,7 @@ import (
 var notRun = map[string]string{
 	"kubectl ":                         "needs a cluster",
 	"gcloud ":                          "needs Google's cloud",
-	"make image":                       "needs the base images; e2e/pods builds with stand-ins",
+	"make image":                       "needs the base images; e2e/images builds with stand-ins",
 	"make test":                        "is what runs this",
 	"make demo":                        "TestPicture runs it",
 	"docs/performance.md: make bench ": "takes minutes",

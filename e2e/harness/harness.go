@@ -26,6 +26,16 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
+// CopySources copies what the binary is built from, and returns the directory.
+func CopySources(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"Makefile", "go.mod", "go.sum", "main.go", "exec", "internal", "probe"} {
+		Must(t, "cp", "-r", filepath.Join(Root(), name), dir)
+	}
+	return dir
+}
+
 var build = sync.OnceValues(func() ([]byte, error) {
 	return exec.Command("make", "-s", "-C", Root(), "build").CombinedOutput()
 })

@@ -1,6 +1,5 @@
 #!/bin/sh
-# bases.sh DIR imports stand-ins for the base images that the Dockerfiles and the
-# manifests name, made of this machine's own Debian packages. DIR is for scratch.
+# bases.sh DIR imports stand-ins for the base images that the Dockerfiles name, made of this machine's own Debian packages. DIR is for scratch.
 set -eu
 work=$1
 path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -56,17 +55,3 @@ cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
 cp -r /usr/share/zoneinfo "$root/usr/share/"
 printf 'root:x:0:0:root:/root:/sbin/nologin\nnonroot:x:65532:65532:nonroot:/home/nonroot:/sbin/nologin\n' >"$root/etc/passwd"
 import "$root" gcr.io/distroless/static-debian12:nonroot --change='USER 65532' --change='WORKDIR /home/nonroot'
-
-# Third parties, of busybox and a script each.
-root=$work/busybox
-mkdir -p "$root/bin" "$root/tmp"
-cp /bin/busybox "$root/bin/"
-for tool in sh httpd wget sed cat; do ln -s busybox "$root/bin/$tool"; done
-cp -r "$root" "$work/httpd"
-install -D "${0%/*}/httpd-foreground" "$work/httpd/usr/local/bin/httpd-foreground"
-import "$work/httpd" docker.io/library/httpd:2.4 --change='ENV PATH=/usr/local/bin:/bin' \
-	--change='CMD ["httpd-foreground"]' --change='STOPSIGNAL SIGWINCH'
-cp -r "$root" "$work/vault"
-install -D "${0%/*}/vault" "$work/vault/usr/local/bin/vault"
-import "$work/vault" docker.io/hashicorp/vault:1.20 --change='ENV PATH=/usr/local/bin:/bin' \
-	--change='ENTRYPOINT ["vault"]' --change='CMD ["server", "-dev"]'

@@ -1,6 +1,6 @@
 //go:build linux
 
-package pods
+package images
 
 import (
 	"fmt"
@@ -17,9 +17,7 @@ import (
 const (
 	imageToCopyFrom = "envoy-wait:latest"
 	imageDistroless = "envoy-wait:distroless"
-	imageInstaller  = "registry.example.com/envoy-wait:1.0"
 	imageShop       = "registry.example.com/shop:1.0"
-	imageSidecar    = "registry.example.com/sidecar:1.0"
 	imageSmallShop  = "small-shop"
 	imageTiniShop   = "tini-shop"
 )
@@ -60,17 +58,11 @@ var (
 		}
 		return command("make", "-C", harness.Root(), "image-distroless", "ENGINE=podman", "VERSION=v"+imageVersion,
 			"REVISION="+imageRevision, "CREATED="+imageCreated, "IMAGE_FLAGS="+strings.Join(flags, " "))
-	}, func() error { return command("podman", "tag", imageToCopyFrom, imageInstaller) })
+	})
 
 	shop      = once(ours, example("Dockerfile.app", imageShop))
 	smallShop = once(ours, example("Dockerfile.from-distroless", imageSmallShop))
 	tiniShop  = once(ours, example("Dockerfile.tini", imageTiniShop))
-
-	sidecar = once(func() error {
-		build := `CGO_ENABLED=0 go build -o "$0/sidecar" github.com/envoy-wait/envoy-wait/e2e/sidecar/cmd &&
-			tar -C "$0" -c sidecar | podman import --change='ENTRYPOINT ["/sidecar"]' - "$1"`
-		return command("sh", "-c", build, filepath.Join(storage, "tmp"), imageSidecar)
-	})
 )
 
 // example builds a Dockerfile of the examples as its first lines say.

@@ -1,6 +1,6 @@
 //go:build linux
 
-package pods
+package images
 
 import (
 	"os"

@@ -1,6 +1,6 @@
 //go:build linux
 
-package netns
+package legacy
 
 import (
 	"fmt"
@@ -128,7 +128,7 @@ func (l *legacy) readySidecar() {
 	l.t.Helper()
 	s := l.startSidecar()
 	s.openStatus()
-	s.openOutbound()
+	s.becomeReady()
 }
 
 func TestInitScript(t *testing.T) {
@@ -178,7 +178,7 @@ func TestInitScriptWaits(t *testing.T) {
 		s.openStatus()
 		waiting.Await("status 503")
 		l.stopped()
-		s.openOutbound()
+		s.becomeReady()
 		if r := waiting.Result(); r.Code != 0 || !strings.Contains(r.Stderr, "timeout 1m0s") {
 			t.Errorf("%+v", r)
 		}

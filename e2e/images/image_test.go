@@ -1,6 +1,6 @@
 //go:build linux
 
-package pods
+package images
 
 import (
 	"debug/buildinfo"
@@ -153,10 +153,7 @@ func TestBuildContext(t *testing.T) {
 // Wherever an image may be built for, the binary is static.
 func TestEveryPlatformIsStatic(t *testing.T) {
 	harness.NeedTools(t, "make")
-	tree := filepath.Join(t.TempDir(), "tree")
-	if err := os.CopyFS(tree, os.DirFS(harness.Root())); err != nil {
-		t.Fatal(err)
-	}
+	tree := harness.CopySources(t)
 	for _, test := range []struct {
 		arch, arm string
 		machine   elf.Machine

@@ -1,6 +1,6 @@
 //go:build linux
 
-package pods
+package images
 
 import (
 	"bufio"
@@ -29,9 +29,6 @@ cgroup_manager = "cgroupfs"
 events_logger = "file"
 lock_type = "file"
 tmp_dir = "%[1]s/run/libpod"
-[network]
-network_backend = "cni"
-network_config_dir = "%[1]s/net"
 `
 
 const storageConf = `[storage]
@@ -42,13 +39,6 @@ runroot = "%[1]s/run"
 
 const registriesConf = `unqualified-search-registries = ["docker.io"]
 `
-
-// A Pod's network has nothing but lo. podman 4.3 takes a containerPort for one
-// to publish, which --network none refuses.
-const (
-	loopback         = "loopback-only"
-	loopbackConflist = `{"cniVersion": "0.4.0", "name": "` + loopback + `", "plugins": [{"type": "loopback"}]}`
-)
 
 // storage is the directory of our podman, "" before there is one.
 var storage string
@@ -63,7 +53,7 @@ func TestMain(m *testing.M) {
 }
 
 var startEngine = sync.OnceValue(func() (err error) {
-	if storage, err = os.MkdirTemp("", "pods-"); err != nil {
+	if storage, err = os.MkdirTemp("", "images-"); err != nil {
 		return err
 	}
 	// podman's overlay cannot lie on another, which is what the temporary
@@ -73,7 +63,7 @@ var startEngine = sync.OnceValue(func() (err error) {
 	}
 	for name, content := range map[string]string{
 		"containers.conf": containersConf, "storage.conf": storageConf, "registries.conf": registriesConf,
-		"net/loopback.conflist": loopbackConflist, "tmp/.keep": "",
+		"tmp/.keep": "",
 	} {
 		path := filepath.Join(storage, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -98,9 +88,7 @@ var startEngine = sync.OnceValue(func() (err error) {
 func needPodman(t *testing.T) {
 	t.Helper()
 	harness.NeedRoot(t)
-	harness.NeedTools(t, "podman", "runc", "conmon", "catatonit", "make", "tar", "apt-cache", "dpkg-deb", "busybox", "tini")
-	_, err := os.Stat("/usr/lib/cni/loopback")
-	harness.Need(t, err == nil, "needs containernetworking-plugins")
+	harness.NeedTools(t, "podman", "runc", "conmon", "make", "tar", "apt-cache", "dpkg-deb", "tini")
 	if err := startEngine(); err != nil {
 		t.Fatal(err)
 	}
@@ -112,10 +100,8 @@ func removeStorage() error {
 		return nil
 	}
 	var failed error
-	for _, args := range [][]string{{"pod", "rm", "-a", "-f", "-t", "0"}, {"rm", "-a", "-f", "-t", "0"}} {
-		if out, err := exec.Command("podman", args...).CombinedOutput(); err != nil {
-			failed = errors.Join(failed, fmt.Errorf("podman %s: %w: %s", args, err, out))
-		}
+	if out, err := exec.Command("podman", "rm", "-a", "-f", "-t", "0").CombinedOutput(); err != nil {
+		failed = fmt.Errorf("podman rm: %w: %s", err, out)
 	}
 	mounts, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -191,10 +177,4 @@ func (c container) executable(t *testing.T) (pid, file string) {
 		t.Fatal(err)
 	}
 	return pid, file
-}
-
-// exitCode waits for the end.
-func (c container) exitCode(t *testing.T) string {
-	t.Helper()
-	return podman(t, "wait", string(c))
 }

@@ -1,0 +1,107 @@
+//go:build linux
+
+package kubernetes
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+)
+
+// startsAfter is an annotation: when the workers of the sidecar's Envoy start.
+func startsAfter(delay time.Duration) string {
+	return fmt.Sprintf(`proxy.istio.io/config: '{"proxyMetadata": {"STANDIN_WORKERS_START": "%v"}}'`, delay)
+}
+
+// The race that envoy-wait is for. An app that connects at once is refused, since
+// Istio has redirected its connection to a sidecar that does not listen yet. Behind
+// envoy-wait it is served, whenever the sidecar becomes ready.
+func TestRace(t *testing.T) {
+	needCluster(t)
+	const starts = 20
+	n := newNamespace(t)
+	n.apply(pod("server", never, `name: server, command: [httpd, -f, -p, "8080", -h, /usr/local/bin]`))
+	server := pods.await(n, "server", "running", running("server"))
+	connect := fmt.Sprintf(`[wget, -q, -O, /dev/null, "http://%s:8080/app"]`, server.Status.PodIP)
+
+	var manifest []string
+	for i := range starts {
+		pod := pod(fmt.Sprintf("race-%d", i), never,
+			"terminationMessagePolicy: FallbackToLogsOnError, name: bare, command: "+connect,
+			"terminationMessagePolicy: FallbackToLogsOnError, name: behind, command: "+strings.Replace(connect, "[", "[envoy-wait, --on-timeout, fail, --, ", 1))
+		delay := 500*time.Millisecond + rand.N(3*time.Second)
+		manifest = append(manifest, strings.Replace(pod, "{name: race", "{annotations: {"+strings.ReplaceAll(startsAfter(delay), "'{", `'{`)+"}, name: race", 1))
+	}
+	n.apply(inject(t, strings.Join(manifest, "---\n")))
+
+	refused := 0
+	for i := range starts {
+		p := pods.await(n, fmt.Sprintf("race-%d", i), "ended", func(o object) bool { return ended("bare")(o) && ended("behind")(o) })
+		if end := p.container("behind").State.Terminated; end.ExitCode != 0 {
+			t.Errorf("behind envoy-wait: exit status %d: %s", end.ExitCode, end.Message)
+		}
+		if end := p.container("bare").State.Terminated; end.ExitCode == 1 && strings.Contains(end.Message, "Connection refused") {
+			refused++
+		}
+	}
+	t.Logf("%d starts: refused without envoy-wait %d", starts, refused)
+	// Nearly all, but one that is late on a busy machine finds a quick sidecar.
+	if refused < starts/2 {
+		t.Errorf("there was no race: without envoy-wait %d of %d were refused", refused, starts)
+	}
+}
+
+// A sidecar that crashes during the wait and comes back: the wait goes on.
+func TestSidecarCrashes(t *testing.T) {
+	needCluster(t)
+	n := newNamespace(t)
+	n.apply(inject(t, pod("crash", "restartPolicy: Always", "name: app, command: [envoy-wait, --timeout, 120s, --, app]")))
+	p, log := n.waits("crash", "app", "/usr/local/bin/envoy-wait")
+	n.exec(p, proxy, "sh", "-c", "kill -KILL $(pidof envoy)")
+	pods.await(n, "crash", "sidecar restarted", func(o object) bool { return o.container(proxy).RestartCount == 1 && running(proxy)(o) })
+	log.Await(`connection refused, was status 503`)
+	log.Await(`status 503, was connection refused`)
+	n.starts(p, log, "app: started as PID 1\n")
+	harness.Want(t, "restarts of the app", pods.await(n, "crash", "any", func(object) bool { return true }).container("app").RestartCount, 0)
+}
+
+// A sidecar that was written by hand holds the app, if envoy-wait is the hook that
+// runs after its start. Should that fail, the kubelet restarts the sidecar.
+func TestPostStartHook(t *testing.T) {
+	needCluster(t)
+	n := newNamespace(t)
+	manifest := inject(t, pod("hook", never, "name: app, command: [app]"))
+	n.apply(transform(t, manifest, "Pod", func(spec map[string]any) {
+		mount := map[string]any{"name": "envoy-wait", "mountPath": "/opt/envoy-wait"}
+		containers := spec["containers"].([]any)
+		sidecar := containers[1].(map[string]any)
+		sidecar["lifecycle"] = map[string]any{"postStart": map[string]any{"exec": map[string]any{
+			"command": []string{"/opt/envoy-wait/envoy-wait", "--on-timeout", "fail"}}}}
+		sidecar["volumeMounts"] = append(sidecar["volumeMounts"].([]any), mount)
+		spec["containers"] = []any{sidecar, containers[0]}
+		spec["initContainers"] = append(spec["initContainers"].([]any), map[string]any{
+			"name": "envoy-wait", "image": imageEnvoyWait, "args": []string{"--install", "/opt/envoy-wait/"}, "volumeMounts": []any{mount}})
+		spec["volumes"] = append(spec["volumes"].([]any), map[string]any{"name": "envoy-wait", "emptyDir": map[string]any{}})
+	}))
+	p := pods.await(n, "hook", "sidecar started", func(o object) bool { return o.Status.PodIP != "" })
+	n.held(p, "app")
+	p = pods.await(n, "hook", "running", running("app"))
+	n.follow(p, "app").Await("app: started as PID 1\n")
+}
+
+// Under the rules of restricted namespaces, which Istio's CNI plugin allows for.
+func TestRestricted(t *testing.T) {
+	needCluster(t)
+	n := newNamespace(t, "pod-security.kubernetes.io/enforce=restricted")
+	const security = "securityContext: {runAsUser: 65532, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}"
+	manifest := inject(t, pod("restricted", "securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n  "+never,
+		"name: app, command: [envoy-wait, --on-timeout, fail, --, app], "+security))
+	n.apply(transform(t, manifest, "Pod", func(spec map[string]any) { delete(spec, "initContainers") }))
+	p, log := n.waits("restricted", "app", "/usr/local/bin/envoy-wait")
+	n.starts(p, log, "app: started as PID 1\n")
+	harness.WantIn(t, n.exec(p, "app", "cat", "/proc/1/status"), "\nUid:\t65532\t65532\t65532\t65532\n", "\nSeccomp:\t2\n", "\nCapEff:\t0000000000000000\n")
+}
