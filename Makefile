@@ -23,7 +23,7 @@ GOVULNCHECK_VERSION := v1.9.0
 KUSTOMIZE_VERSION := v5.8.2
 GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
 
-.PHONY: help build test proof fuzz e2e e2e-kubernetes demo demo-picture docs lint tools vuln bench image image-distroless clean
+.PHONY: help build test proof fuzz e2e e2e-kubernetes e2e-kubernetes-images record-kubernetes demo demo-picture docs lint tools vuln bench image image-distroless clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -46,6 +46,12 @@ CLUSTER_BUILD = CGO_ENABLED=0 go -C $(<D) build -trimpath -buildvcs=false -o $(C
 
 e2e-kubernetes: build $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize ## run the tests on a real Kubernetes: as root, or with E2E_CLUSTER=external
 	go test -count=1 -timeout 15m -parallel 8 $(TESTFLAGS) ./e2e/kubernetes
+
+e2e-kubernetes-images: build $(CLUSTER)/istioctl ## write the images of these tests into bin/kubernetes/images, for another cluster
+	go test -count=1 -run '^$$' ./e2e/kubernetes -write-images
+
+record-kubernetes: build $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize ## measure the policy of deploy/policy, and write that and the versions into docs
+	go test -count=1 -run TestRecord ./e2e/kubernetes -record
 
 $(CLUSTER)/kubelet: e2e/kubernetes/cluster/go.mod
 	version=$$(go -C $(<D) list -m -f '{{.Version}}' k8s.io/kubernetes) && minor=$${version#*.} && package=k8s.io/component-base/version && \

@@ -17,7 +17,10 @@ import (
 // notRun are the lines of shell that these tests do not run. A key is how a line
 // begins, with its document or without.
 var notRun = map[string]string{
-	"kubectl ":                         "needs a cluster",
+	"kubectl ":                         "needs a cluster; TestDocumentation in e2e/kubernetes runs those of docs/kubernetes.md",
+	"kind ":                            "needs a cluster",
+	"make e2e-kubernetes":              "takes minutes",
+	"E2E_CLUSTER=":                     "takes minutes",
 	"gcloud ":                          "needs Google's cloud",
 	"make image":                       "needs the base images; e2e/images builds with stand-ins",
 	"make test":                        "is what runs this",

@@ -14,7 +14,7 @@ import (
 
 // exampleTests are the tests of the manifests in examples/kubernetes, each as it
 // stands, with the sidecar that Istio injects.
-var exampleTests = map[string]func(*testing.T, *namespace, string){
+var exampleTests = map[string]func(*namespace, string){
 	"cronjob.yaml":         testCronJob,
 	"deployment.yaml":      testDeployment,
 	"hold-annotation.yaml": testHoldAnnotation,
@@ -38,7 +38,7 @@ func TestExamples(t *testing.T) {
 			if test == nil {
 				t.Fatal("nothing tests it")
 			}
-			test(t, newNamespace(t), inject(t, harness.ReadFile(t, path)))
+			test(newNamespace(t), inject(t, harness.ReadFile(t, path)))
 		})
 	}
 }
@@ -77,24 +77,24 @@ func (n *namespace) deleted(p object, container string) terminated {
 	return *p.container(container).State.Terminated
 }
 
-func testDeployment(t *testing.T, n *namespace, manifest string) {
+func testDeployment(n *namespace, manifest string) {
 	n.apply(manifest)
 	p, log := n.waits("shop", "shop", "/usr/local/bin/envoy-wait")
 	n.starts(p, log, "app: started as PID 1\n")
 	if file := n.exec(p, "shop", "ls", "-l", "/proc/1/exe"); !strings.HasSuffix(file, " -> /usr/local/bin/app\n") {
-		t.Errorf("PID 1 runs %s", file)
+		n.t.Errorf("PID 1 runs %s", file)
 	}
 	// The startup probe comes by the agent, as Istio has rewritten it.
 	pods.await(n, "shop", "Ready", func(o object) bool { return o.condition("Ready") == "True" })
-	harness.Want(t, "exit code", n.deleted(p, "shop").ExitCode, 0)
+	harness.Want(n.t, "exit code", n.deleted(p, "shop").ExitCode, 0)
 	log.Await("app: terminated, bye\n")
 }
 
 // A legacy image is stopped by its STOPSIGNAL, once in the wait and once after it.
-func testLegacyImage(t *testing.T, n *namespace, manifest string) {
+func testLegacyImage(n *namespace, manifest string) {
 	n.apply(manifest)
 	p, log := n.waits("web", "web", "/opt/envoy-wait/envoy-wait")
-	harness.Want(t, "exit code", n.deleted(p, "web").ExitCode, 156)
+	harness.Want(n.t, "exit code", n.deleted(p, "web").ExitCode, 156)
 	log.Await(`"httpd-foreground\" not started`)
 
 	pods.await(n, "web", "gone", func(o object) bool { return o.deleted })
@@ -102,12 +102,12 @@ func testLegacyImage(t *testing.T, n *namespace, manifest string) {
 	log = n.follow(p, "web")
 	log.Await(`"status":503`)
 	n.starts(p, log, "httpd: started as PID 1\n")
-	harness.Want(t, "exit code", n.deleted(p, "web").ExitCode, 0)
+	harness.Want(n.t, "exit code", n.deleted(p, "web").ExitCode, 0)
 	log.Await("httpd: stopped by WINCH\n")
 }
 
 // The mesh holds the app, by a hook of the sidecar that the kubelet waits for.
-func testHoldAnnotation(t *testing.T, n *namespace, manifest string) {
+func testHoldAnnotation(n *namespace, manifest string) {
 	n.apply(manifest)
 	p := pods.await(n, "shop", "sidecar started", func(o object) bool { return o.Status.PodIP != "" })
 	// The hook keeps the sidecar itself from counting as running, and from exec.
@@ -115,7 +115,7 @@ func testHoldAnnotation(t *testing.T, n *namespace, manifest string) {
 	p = pods.await(n, "shop", "running", running("shop"))
 	n.follow(p, "shop").Await("app: started as PID 1\n")
 	if log := n.logs(p, "shop"); strings.Contains(log, "envoy-wait") {
-		t.Error(log)
+		n.t.Error(log)
 	}
 }
 
@@ -128,7 +128,7 @@ func (n *namespace) held(p object, app string) {
 		r := tryKubectl(n.t, "", "-n", n.name, "exec", p.Metadata.Name, "-c", proxy, "--", "wget", "-q", "-O", "-", "http://127.0.0.1:15000/server_info")
 		return strings.Contains(r.Stdout, "PRE_INITIALIZING")
 	})
-	if state := pods.await(n, p.Metadata.Name, "any", func(object) bool { return true }).container(app).State; state.Waiting == nil {
+	if state := n.now(p.Metadata.Name).container(app).State; state.Waiting == nil {
 		n.t.Errorf("not held: %+v", state)
 	}
 	n.startWorkers(p)
@@ -136,36 +136,37 @@ func (n *namespace) held(p object, app string) {
 
 // The agent in the init container is served, past the mesh, before there is a
 // sidecar. Without the annotation it is refused. The app waits in any case.
-func testVaultInit(t *testing.T, n *namespace, manifest string) {
+func testVaultInit(n *namespace, manifest string) {
 	n.apply(pod("vault", never, `name: vault, command: [sh, -c, "printf hunter2 >/tmp/secret; httpd -f -p 8200 -h /tmp"]`))
 	server := pods.await(n, "vault", "running", running("vault"))
 	manifest = strings.ReplaceAll(manifest, "10.20.30.40", server.Status.PodIP)
 
-	n.apply(istioInitFirst(t, strings.Replace(manifest, "- "+server.Status.PodIP+"/32\n", "- \"\"\n", 1)))
+	n.apply(istioInitFirst(n.t, strings.Replace(manifest, "- "+server.Status.PodIP+"/32\n", "- \"\"\n", 1)))
 	pods.await(n, "shop", "the agent failed", func(o object) bool {
 		last := o.container("vault-agent").LastState.Terminated
 		return last != nil && last.ExitCode == 1
 	})
-	n.apply(istioInitFirst(t, manifest))
+	n.apply(istioInitFirst(n.t, manifest))
 	p, log := n.waits("shop", "shop", "/usr/local/bin/envoy-wait")
 	n.starts(p, log, "app: started as PID 1\n")
-	harness.Want(t, "secret", n.exec(p, "shop", "cat", "/vault/secrets/db"), "hunter2")
+	harness.Want(n.t, "secret", n.exec(p, "shop", "cat", "/vault/secrets/db"), "hunter2")
 }
 
 // A Job completes, since envoy-wait tells the sidecar to quit.
-func testJob(t *testing.T, n *namespace, manifest string) {
+func testJob(n *namespace, manifest string) {
 	n.apply(manifest)
-	p := pods.await(n, "report", "running", running(proxy))
-	log := n.follow(p, "report")
-	log.Await(`"status":503`)
-	n.starts(p, log, "report: done\n")
-	jobs.await(n, "report", "complete", complete)
+	n.reports()
 }
 
 // The Job of a CronJob, which completes as well.
-func testCronJob(t *testing.T, n *namespace, manifest string) {
+func testCronJob(n *namespace, manifest string) {
 	n.apply(manifest)
 	n.kubectl("create", "job", "report", "--from=cronjob/nightly-report")
+	n.reports()
+}
+
+func (n *namespace) reports() {
+	n.t.Helper()
 	p := pods.await(n, "report", "running", running(proxy))
 	log := n.follow(p, "report")
 	log.Await(`"status":503`)
@@ -174,14 +175,14 @@ func testCronJob(t *testing.T, n *namespace, manifest string) {
 }
 
 // The kubelet starts the app when envoy-wait --once has succeeded.
-func testNativeSidecar(t *testing.T, n *namespace, _ string) {
-	n.apply(harness.ReadFile(t, filepath.Join(harness.Root(), "examples", "kubernetes", "native-sidecar.yaml")))
+func testNativeSidecar(n *namespace, _ string) {
+	n.apply(harness.ReadFile(n.t, filepath.Join(harness.Root(), "examples", "kubernetes", "native-sidecar.yaml")))
 	p := pods.await(n, "shop", "sidecar running", running("envoy"))
-	harness.Until(t, "an event of the probe", func() bool {
+	harness.Until(n.t, "an event of the probe", func() bool {
 		return strings.Contains(n.kubectl("get", "events"), "Startup probe failed: envoy-wait: ")
 	})
-	if state := pods.await(n, "shop", "any", func(object) bool { return true }).container("shop").State; state.Waiting == nil {
-		t.Errorf("not held: %+v", state)
+	if state := n.now("shop").container("shop").State; state.Waiting == nil {
+		n.t.Errorf("not held: %+v", state)
 	}
 	n.exec(p, "envoy", "/usr/local/bin/envoy", "workers_start", "9901")
 	p = pods.await(n, "shop", "running", running("shop"))
@@ -189,18 +190,18 @@ func testNativeSidecar(t *testing.T, n *namespace, _ string) {
 }
 
 // The Pod is Ready when the sidecar is, and equal events of the probe are counted.
-func testProbe(t *testing.T, n *namespace, manifest string) {
+func testProbe(n *namespace, manifest string) {
 	n.apply(manifest)
 	p, log := n.waits("worker", "worker", "/usr/local/bin/envoy-wait")
 	const message = "Readiness probe failed: envoy-wait: not ready: http://localhost:15020/healthz/ready: status 503"
-	harness.Until(t, "the probe's event is counted", func() bool {
+	harness.Until(n.t, "the probe's event is counted", func() bool {
 		events := n.kubectl("get", "events", "-o", `jsonpath={range .items[*]}{.count} {.message}{"\n"}{end}`)
 		return slices.ContainsFunc(strings.Split(events, "\n"), func(event string) bool {
 			count, text, _ := strings.Cut(event, " ")
 			return count > "1" && strings.HasPrefix(text, message)
 		})
 	})
-	harness.Want(t, "Ready", pods.await(n, "worker", "any", func(object) bool { return true }).condition("Ready"), "False")
+	harness.Want(n.t, "Ready", n.now("worker").condition("Ready"), "False")
 	n.starts(p, log, "app: started as PID 1\n")
 	pods.await(n, "worker", "Ready", func(o object) bool { return o.condition("Ready") == "True" })
 }

@@ -110,6 +110,12 @@ func (o object) container(name string) status {
 	return status{}
 }
 
+// now is the last known state of a Pod.
+func (n *namespace) now(prefix string) object {
+	n.t.Helper()
+	return pods.await(n, prefix, "there", func(object) bool { return true })
+}
+
 func (o object) condition(kind string) string {
 	for _, c := range o.Status.Conditions {
 		if c.Type == kind {
@@ -208,7 +214,12 @@ type namespace struct {
 // newNamespace makes one with labels such as "a=b".
 func newNamespace(t *testing.T, labels ...string) *namespace {
 	t.Helper()
-	n := &namespace{t: t, name: strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(t.Name()), "-"), "-")}
+	return namedNamespace(t, strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(t.Name()), "-"), "-"), labels...)
+}
+
+func namedNamespace(t *testing.T, name string, labels ...string) *namespace {
+	t.Helper()
+	n := &namespace{t: t, name: name}
 	yaml := "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: " + n.name + "\n  labels:\n    e2e: envoy-wait\n"
 	for _, label := range labels {
 		key, value, _ := strings.Cut(label, "=")

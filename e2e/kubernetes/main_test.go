@@ -4,6 +4,7 @@ package kubernetes
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -41,13 +42,21 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+var onlyImages = flag.Bool("write-images", false, "only write the images")
+
 func testMain(m *testing.M) (int, error) {
+	flag.Parse()
+	if *onlyImages {
+		_, err := writeImages()
+		return 0, err
+	}
 	if missing = whatIsMissing(); missing != "" {
 		return m.Run(), nil // each test skips, or fails in CI
 	}
 	switch os.Getenv(clusterVariable) {
 	case external:
-		return runTests(m)
+		code, err := runTests(m)
+		return code, errors.Join(err, run(kubectlCommand("delete", "-f", policyFile, "--ignore-not-found")))
 	case inside:
 		if err := startCluster(os.Getenv(directoryVariable)); err != nil {
 			return 1, err

@@ -15,7 +15,9 @@ import (
 
 var policyFile = filepath.Join(harness.Root(), "deploy", "policy", "policy.yaml")
 
-// The policy acts on namespaces with its label only.
+// The policy acts on namespaces with this label only.
+const injected = "envoy-wait.io/inject=enabled"
+
 var installPolicy = sync.OnceValue(func() error { return run(kubectlCommand("apply", "-f", policyFile)) })
 
 // needPolicy makes a namespace in which the policy of deploy/policy works.
@@ -25,7 +27,7 @@ func needPolicy(t *testing.T, labels ...string) *namespace {
 	if err := installPolicy(); err != nil {
 		t.Fatal(err)
 	}
-	n := newNamespace(t, append(labels, "envoy-wait.io/inject=enabled")...)
+	n := newNamespace(t, append(labels, injected)...)
 	// The API server reads policies and namespaces some moments later.
 	harness.Until(t, "the policy works", func() bool {
 		text := n.admit(`{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {sidecar.istio.io/inject: "true"}}, ` +

@@ -66,7 +66,7 @@ func TestSidecarCrashes(t *testing.T) {
 	log.Await(`connection refused, was status 503`)
 	log.Await(`status 503, was connection refused`)
 	n.starts(p, log, "app: started as PID 1\n")
-	harness.Want(t, "restarts of the app", pods.await(n, "crash", "any", func(object) bool { return true }).container("app").RestartCount, 0)
+	harness.Want(t, "restarts of the app", n.now("crash").container("app").RestartCount, 0)
 }
 
 // A sidecar that was written by hand holds the app, if envoy-wait is the hook that

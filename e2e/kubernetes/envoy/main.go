@@ -115,7 +115,7 @@ func (e *envoy) bind() error {
 		{15001, func(c *net.TCPConn) error { return passToOriginal(c, nil) }},
 		// From this address, or the redirect would send it here again.
 		{15006, func(c *net.TCPConn) error { return passToOriginal(c, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 6)}) }},
-		{15090, func(c *net.TCPConn) error { return nil }},
+		{15090, func(*net.TCPConn) error { return nil }},
 	} {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err == nil {
