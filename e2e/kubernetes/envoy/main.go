@@ -46,15 +46,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) > 0 && args[0] == "workers_start" {
-		port := "15000"
-		if len(args) > 1 {
-			port = args[1]
-		}
-		response, err := http.Post("http://127.0.0.1:"+port+"/workers_start", "", nil)
-		if err != nil {
-			return err
-		}
-		return response.Body.Close()
+		return tellWorkers(args[1:])
 	}
 	port, err := adminPort(args)
 	if err != nil {
@@ -72,6 +64,23 @@ func run(args []string) error {
 		time.AfterFunc(delay, e.startWorkers)
 	}
 	return http.ListenAndServe("127.0.0.1:"+port, e.admin())
+}
+
+// tellWorkers waits for the admin, which the agent may only be starting.
+func tellWorkers(args []string) error {
+	port := "15000"
+	if len(args) > 0 {
+		port = args[0]
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		response, err := http.Post("http://127.0.0.1:"+port+"/workers_start", "", nil)
+		if err == nil {
+			return response.Body.Close()
+		}
+		if time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 var adminPattern = regexp.MustCompile(`(?s)\badmin"?:.*?port_value"?: *([0-9]+)`)
