@@ -58,8 +58,7 @@ type object struct {
 		DeletionTimestamp *time.Time
 	}
 	Spec struct {
-		InitContainers, Containers []container
-		Volumes                    []struct{ Name string }
+		InitContainers, Containers, EphemeralContainers []container
 	}
 	Status struct {
 		Phase, Reason                            string

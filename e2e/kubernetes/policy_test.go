@@ -97,6 +97,9 @@ func TestPolicyDeployment(t *testing.T) {
 	if last := mounts[len(mounts)-1]; last.Name != "envoy-wait" || !last.ReadOnly {
 		t.Errorf("the mounts are %+v", mounts)
 	}
+	n.kubectl("debug", p.Metadata.Name, "--image="+imageShop, "--container=debugger", "--attach=false", "--", "sleep", "600")
+	p = pods.await(n, "plain", "debugged", func(o object) bool { return len(o.Spec.EphemeralContainers) == 1 })
+	harness.Want(t, "command of the ephemeral container", strings.Join(p.Spec.EphemeralContainers[0].Command, " "), "sleep 600")
 }
 
 // A Job ends, since envoy-wait tells its sidecar to quit.
@@ -152,6 +155,11 @@ func TestPolicyChooses(t *testing.T) {
 			harness.Want(t, "commands", strings.Join(commands, " | "), test.commands)
 			harness.Want(t, "environment", strings.Join(env, " "), test.env)
 			changed := strings.Contains(test.commands, "/opt/envoy-wait/")
+			for _, c := range got.Spec.InitContainers {
+				if c.Name != "envoy-wait" {
+					harness.Want(t, "command of "+c.Name, strings.Join(c.Command, " "), c.Name)
+				}
+			}
 			if first := append(got.Spec.InitContainers, container{}); (first[0].Name == "envoy-wait") != changed {
 				t.Errorf("the init containers are %+v", got.Spec.InitContainers)
 			}
@@ -201,4 +209,20 @@ func TestPolicyBeta(t *testing.T) {
 	policy := strings.Replace(harness.ReadFile(t, policyFile), "admissionregistration.k8s.io/v1\n", "admissionregistration.k8s.io/v1beta1\n", 2)
 	out := kubectl(t, policy, "apply", "--dry-run=server", "-f", "-")
 	harness.Want(t, "objects", strings.Count(out, "(server dry run)"), 4)
+}
+
+// A policy that is broken for a Pod refuses the Pod, and says so. The name and the
+// label are others, since the policy of the other tests is there.
+func TestPolicyThatIsBroken(t *testing.T) {
+	needPolicy(t)
+	broken := strings.NewReplacer("name: envoy-wait\n", "name: envoy-wait-broken\n", "policyName: envoy-wait\n", "policyName: envoy-wait-broken\n",
+		"inject: enabled", "inject: broken", "'/spec/initContainers/0'", "'/spec/initContainer/0'").Replace(harness.ReadFile(t, policyFile))
+	kubectl(t, broken, "apply", "-f", "-")
+	t.Cleanup(func() { kubectl(t, broken, "delete", "-f", "-") })
+	n := newNamespace(t, "envoy-wait.io/inject=broken")
+	harness.Until(t, "refused", func() bool {
+		r := tryKubectl(t, `{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {sidecar.istio.io/inject: "true"}}, spec: {containers: [{name: app, image: x, command: [app]}]}}`,
+			"-n", n.name, "create", "--dry-run=server", "-f", "-")
+		return r.Code != 0 && strings.Contains(r.Stderr, "policy 'envoy-wait-broken' with binding 'envoy-wait-broken' denied request")
+	})
 }
