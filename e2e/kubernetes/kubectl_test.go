@@ -226,9 +226,9 @@ func namedNamespace(t *testing.T, name string, labels ...string) *namespace {
 	}
 	// What istiod would put there, for the injected containers, and the examples' own.
 	yaml += "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio-ca-root-cert, namespace: " + n.name + "}\ndata: {root-cert.pem: none}\n" +
-		"---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: shop, namespace: " + n.name + "}\n" +
-		"---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: default, namespace: " + n.name + "}\n"
+		"---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: shop, namespace: " + n.name + "}\n"
 	kubectl(t, yaml, "apply", "-f", "-")
+	n.kubectl("wait", "--for=create", "serviceaccount/default") // a controller makes it, and no Pod is taken before
 	t.Cleanup(func() {
 		if t.Failed() {
 			n.describe()
