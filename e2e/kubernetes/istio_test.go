@@ -90,10 +90,17 @@ func inject(t *testing.T, manifest string) string {
 
 const proxy = "istio-proxy"
 
-// startWorkers lets the Envoy of a Pod become ready.
+// startWorkers lets the Envoy of a Pod become ready. A node that is busy may lose
+// the connection of kubectl exec.
 func (n *namespace) startWorkers(pod object) {
 	n.t.Helper()
-	n.exec(pod, proxy, "envoy", "workers_start")
+	harness.Until(n.t, "the workers start", func() bool {
+		r := tryKubectl(n.t, "", "-n", n.name, "exec", pod.Metadata.Name, "-c", proxy, "--", "envoy", "workers_start")
+		if r.Code != 0 {
+			n.t.Logf("kubectl exec: exit status %d: %s", r.Code, r.Stderr)
+		}
+		return r.Code == 0
+	})
 }
 
 // istioInitFirst puts the redirect before the other init containers of a Deployment:
