@@ -51,7 +51,7 @@ e2e-kubernetes-images: build $(CLUSTER)/istioctl ## write the images of these te
 	go test -count=1 -run '^$$' ./e2e/kubernetes -write-images
 
 record-kubernetes: build $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize ## measure the policy of deploy/policy, and write that and the versions into docs
-	go test -count=1 -run TestRecord ./e2e/kubernetes -record
+	go test -count=1 -parallel 1 -run TestRecord ./e2e/kubernetes -record
 
 $(CLUSTER)/kubelet: e2e/kubernetes/cluster/go.mod
 	version=$$(go -C $(<D) list -m -f '{{.Version}}' k8s.io/kubernetes) && minor=$${version#*.} && package=k8s.io/component-base/version && \

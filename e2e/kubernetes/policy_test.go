@@ -29,12 +29,21 @@ func needPolicy(t *testing.T, labels ...string) *namespace {
 	}
 	n := newNamespace(t, append(labels, injected)...)
 	// The API server reads policies and namespaces some moments later.
-	harness.Until(t, "the policy works", func() bool {
-		text := n.admit(`{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {sidecar.istio.io/inject: "true"}}, ` +
-			`spec: {containers: [{name: app, image: x, command: [app]}]}}`)
-		return strings.Contains(text, "/opt/envoy-wait")
-	})
+	harness.Until(t, "the policy works", n.injects)
 	return n
+}
+
+// injects reports whether the policy takes a Pod that asks for a sidecar.
+func (n *namespace) injects() bool {
+	return strings.Contains(n.admit(`{apiVersion: v1, kind: Pod, metadata: {name: x, labels: {sidecar.istio.io/inject: "true"}}, `+
+		`spec: {containers: [{name: app, image: x, command: [app]}]}}`), "/opt/envoy-wait")
+}
+
+// A namespace that Istio leaves alone has no sidecars, whatever its Pods ask for.
+func TestPolicyWhereInjectionIsDisabled(t *testing.T) {
+	n := needPolicy(t)
+	n.kubectl("label", "namespace", n.name, "istio-injection=disabled")
+	harness.Until(t, "the policy leaves it alone", func() bool { return !n.injects() })
 }
 
 // admit returns what the API server makes of a Pod, which is not stored.
@@ -225,4 +234,13 @@ func TestPolicyThatIsBroken(t *testing.T) {
 			"-n", n.name, "create", "--dry-run=server", "-f", "-")
 		return r.Code != 0 && strings.Contains(r.Stderr, "policy 'envoy-wait-broken' with binding 'envoy-wait-broken' denied request")
 	})
+}
+
+// A Pod that runs as root gets an init container that does not, and starts.
+func TestPolicyAsRoot(t *testing.T) {
+	n := needPolicy(t)
+	n.apply(strings.Replace(pod("root", "securityContext: {runAsUser: 0}\n  "+never, `name: app, command: [sh, -c, "exit 7"], env: [{name: ENVOY_WAIT_DISABLED, value: "true"}]`),
+		"{name: root}", `{name: root, labels: {sidecar.istio.io/inject: "true"}}`, 1))
+	p := pods.await(n, "root", "ended", ended("app"))
+	harness.Want(t, "exit code", p.container("app").State.Terminated.ExitCode, 7)
 }
