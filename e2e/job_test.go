@@ -176,7 +176,8 @@ func TestQuitTimeout(t *testing.T) {
 func TestQuitOfASidecarThatIsOnlyStarting(t *testing.T) {
 	first, second := harness.NewPort(t), harness.NewPort(t)
 	begun, release := make(chan struct{}), make(chan struct{})
-	answering(first.Listen(), func(net.Conn) { close(begun); <-release })
+	l := first.Listen()
+	answering(l, func(net.Conn) { _ = l.Close(); close(begun); <-release })
 	p := harness.Start(t, envoyWait(t, "--url", readyURL(t), "--quit-timeout", harness.Patience.String(),
 		"--quit-url", first.QuitURL(), "--quit-url", second.QuitURL(), "true"))
 	<-begun // and the second has been refused by now, or will be
