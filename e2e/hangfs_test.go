@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,14 +42,28 @@ func hangingFS(t *testing.T) (dir string, end func()) {
 	if _, err := unix.Write(fd, answer); err != nil {
 		t.Fatal(err)
 	}
-	ended := false
-	end = func() {
-		if !ended {
-			ended = true
-			_ = unix.Close(fd) // aborts the connection
-			_ = unix.Unmount(dir, unix.MNT_DETACH)
+	// Once it is read, the request of a thread cannot be killed: request_wait_answer in fs/fuse/dev.c.
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if n, _ := unix.Poll(poll, 10); n > 0 {
+				_, _ = unix.Read(fd, request)
+			}
 		}
-	}
+	}()
+	end = sync.OnceFunc(func() {
+		close(stop)
+		<-stopped
+		_ = unix.Close(fd) // aborts the connection
+		_ = unix.Unmount(dir, unix.MNT_DETACH)
+	})
 	t.Cleanup(end)
 	return dir, end
 }
@@ -77,6 +92,7 @@ func TestFileSystemThatHangs(t *testing.T) {
 		t.Errorf("%d threads, %d after the first attempts", now, before)
 	}
 	p.Await(`starting \"touch\" anyway`)
+	time.Sleep(time.Second) // the app would be long there
 	if _, err := os.Stat(mark); err == nil {
 		t.Error("execve does not wait for the thread any more: say so in docs/reliability.md")
 	}
