@@ -98,8 +98,10 @@ func TestPolicyDeployment(t *testing.T) {
 	log.Await(`timeout 1m30s`)
 	n.starts(p, log, "app: started as PID 1\n")
 	for _, c := range p.Spec.Containers {
-		if c.Name == proxy && (len(c.Command) > 0 || len(c.VolumeMounts) == 0 || strings.Contains(c.VolumeMounts[0].MountPath, "envoy-wait")) {
-			t.Errorf("the sidecar is touched: %+v", c)
+		for _, mount := range c.VolumeMounts {
+			if c.Name == proxy && (len(c.Command) > 0 || mount.Name == "envoy-wait") {
+				t.Errorf("the sidecar is touched: %+v", c)
+			}
 		}
 	}
 	mounts := p.Spec.Containers[0].VolumeMounts
@@ -119,6 +121,17 @@ func TestPolicyJob(t *testing.T) {
 	jobs.await(n, "plain", "complete", complete)
 }
 
+// With OnFailure the kubelet starts the app again, and its sidecar is still there.
+func TestPolicyJobOnFailure(t *testing.T) {
+	n := needPolicy(t)
+	n.apply(inject(t, plain("Job", "backoffLimit: 4", startsAfter(0), "      restartPolicy: OnFailure\n      volumes: [{name: tries, emptyDir: {}}]\n"+
+		"      containers: [{name: app, image: "+imageShop+`, command: [sh, -c, "[ -e /tries/first ] || { : >/tries/first; exit 7; }"], `+
+		"volumeMounts: [{name: tries, mountPath: /tries}]}]\n")))
+	jobs.await(n, "plain", "complete", complete)
+	p := pods.await(n, "plain", "ended", ended("app"))
+	harness.Want(t, "restarts of app and sidecar", [2]int{p.container("app").RestartCount, p.container(proxy).RestartCount}, [2]int{1, 0})
+}
+
 // What the policy leaves alone, and what it does not.
 func TestPolicyChooses(t *testing.T) {
 	needCluster(t)
@@ -130,14 +143,16 @@ func TestPolicyChooses(t *testing.T) {
 		commands                  string // of all containers
 		env                       string // of the first
 	}{
-		"injected":         {labels: sidecar, spec: "containers: [{" + app + "}]", commands: "/opt/envoy-wait/envoy-wait -- app"},
-		"no command":       {labels: sidecar, spec: "containers: [{name: app, image: x, args: [app]}]", commands: ""},
-		"one of two":       {labels: sidecar, spec: "containers: [{name: a, image: x}, {" + app + "}]", commands: " | /opt/envoy-wait/envoy-wait -- app"},
-		"opted out":        {labels: sidecar, annotations: "envoy-wait.io/inject: disabled", spec: "containers: [{" + app + "}]", commands: "app"},
-		"no sidecar":       {spec: "containers: [{" + app + "}]", commands: "app"},
-		"sidecar off":      {labels: `sidecar.istio.io/inject: "false"`, namespace: []string{"istio-injection=enabled"}, spec: "containers: [{" + app + "}]", commands: "app"},
-		"by the namespace": {namespace: []string{"istio-injection=enabled"}, spec: "containers: [{" + app + "}]", commands: "/opt/envoy-wait/envoy-wait -- app"},
-		"by a revision":    {namespace: []string{"istio.io/rev=stable"}, spec: "containers: [{" + app + "}]", commands: "/opt/envoy-wait/envoy-wait -- app"},
+		"injected":               {labels: sidecar, spec: "containers: [{" + app + "}]", commands: "/opt/envoy-wait/envoy-wait -- app"},
+		"no command":             {labels: sidecar, spec: "containers: [{name: app, image: x, args: [app]}]", commands: ""},
+		"one of two":             {labels: sidecar, spec: "containers: [{name: a, image: x}, {" + app + "}]", commands: " | /opt/envoy-wait/envoy-wait -- app"},
+		"opted out":              {labels: sidecar, annotations: "envoy-wait.io/inject: disabled", spec: "containers: [{" + app + "}]", commands: "app"},
+		"no sidecar":             {spec: "containers: [{" + app + "}]", commands: "app"},
+		"sidecar off":            {labels: `sidecar.istio.io/inject: "false"`, namespace: []string{"istio-injection=enabled"}, spec: "containers: [{" + app + "}]", commands: "app"},
+		"by an annotation alone": {annotations: sidecar, spec: "containers: [{" + app + "}]", commands: "app"},
+		"installed by hand":      {labels: sidecar, namespace: []string{"second=true"}, spec: "containers: [{" + app + "}], initContainers: [{name: envoy-wait, image: x}]", commands: "app"},
+		"by the namespace":       {namespace: []string{"istio-injection=enabled"}, spec: "containers: [{" + app + "}]", commands: "/opt/envoy-wait/envoy-wait -- app"},
+		"by a revision":          {namespace: []string{"istio.io/rev=stable"}, spec: "containers: [{" + app + "}]", commands: "/opt/envoy-wait/envoy-wait -- app"},
 		"the Pod's own revision": {labels: "istio.io/rev: stable", spec: "containers: [{" + app + "}]",
 			commands: "/opt/envoy-wait/envoy-wait -- app"},
 		"the sidecar itself": {labels: sidecar, spec: "containers: [{" + app + "}, {name: istio-proxy, image: x, command: [pilot-agent]}]",
@@ -169,7 +184,7 @@ func TestPolicyChooses(t *testing.T) {
 					harness.Want(t, "command of "+c.Name, strings.Join(c.Command, " "), c.Name)
 				}
 			}
-			if first := append(got.Spec.InitContainers, container{}); (first[0].Name == "envoy-wait") != changed {
+			if first := append(got.Spec.InitContainers, container{}); (first[0].Image == imageEnvoyWait) != changed {
 				t.Errorf("the init containers are %+v", got.Spec.InitContainers)
 			}
 			again := decode(t, n.admit(withoutIdentity(t, admitted)))

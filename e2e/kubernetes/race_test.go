@@ -30,17 +30,17 @@ func TestRace(t *testing.T) {
 
 	var manifest []string
 	for i := range starts {
-		pod := pod(fmt.Sprintf("race-%d", i), never,
+		pod := pod(fmt.Sprintf("race-%02d", i), never,
 			"terminationMessagePolicy: FallbackToLogsOnError, name: bare, command: "+connect,
 			"terminationMessagePolicy: FallbackToLogsOnError, name: behind, command: "+strings.Replace(connect, "[", "[envoy-wait, --on-timeout, fail, --, ", 1))
 		delay := 500*time.Millisecond + rand.N(3*time.Second)
-		manifest = append(manifest, strings.Replace(pod, "{name: race", "{annotations: {"+strings.ReplaceAll(startsAfter(delay), "'{", `'{`)+"}, name: race", 1))
+		manifest = append(manifest, strings.Replace(pod, "{name: race", "{annotations: {"+startsAfter(delay)+"}, name: race", 1))
 	}
 	n.apply(inject(t, strings.Join(manifest, "---\n")))
 
 	refused := 0
 	for i := range starts {
-		p := pods.await(n, fmt.Sprintf("race-%d", i), "ended", func(o object) bool { return ended("bare")(o) && ended("behind")(o) })
+		p := pods.await(n, fmt.Sprintf("race-%02d", i), "ended", func(o object) bool { return ended("bare")(o) && ended("behind")(o) })
 		if end := p.container("behind").State.Terminated; end.ExitCode != 0 {
 			t.Errorf("behind envoy-wait: exit status %d: %s", end.ExitCode, end.Message)
 		}
