@@ -201,7 +201,7 @@ func testProbe(n *namespace, manifest string) {
 			return count > "1" && strings.HasPrefix(text, message)
 		})
 	})
-	harness.Want(n.t, "Ready", n.now("worker").condition("Ready"), "False")
+	harness.Want(n.t, "the app is Ready", n.now("worker").container("worker").Ready, false)
 	n.starts(p, log, "app: started as PID 1\n")
 	pods.await(n, "worker", "Ready", func(o object) bool { return o.condition("Ready") == "True" })
 }

@@ -238,7 +238,7 @@ func TestPolicyBeta(t *testing.T) {
 // A policy that is broken for a Pod refuses the Pod, and says so. The name and the
 // label are others, since the policy of the other tests is there.
 func TestPolicyThatIsBroken(t *testing.T) {
-	needPolicy(t)
+	needCluster(t)
 	broken := strings.NewReplacer("name: envoy-wait\n", "name: envoy-wait-broken\n", "policyName: envoy-wait\n", "policyName: envoy-wait-broken\n",
 		"inject: enabled", "inject: broken", "'/spec/initContainers/0'", "'/spec/initContainer/0'").Replace(harness.ReadFile(t, policyFile))
 	kubectl(t, broken, "apply", "-f", "-")
