@@ -47,8 +47,8 @@ func parseQuitURL(raw string) (endpoint, error) {
 // Quit tells sidecars to quit: it sends a POST without a body to every URL, side by side, and returns nil if each was
 // told, else an error that names each that was not. Whether a sidecar does quit is not awaited.
 //
-// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after the request was sent and refuses the
-// next: Istio's agent may exit before its answer is out. One that listens on was not told: the handler of that agent
+// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after the request was sent and refuses a
+// later one: Istio's agent may exit before its answer is out. One that listens on was not told: the handler of that agent
 // panics in its first moments, when there is nothing to shut down yet (handleQuit in
 // github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go). Where Retry allows no second attempt, EOF is enough.
 //
@@ -99,7 +99,7 @@ var errTold = errors.New("connection closed after the request")
 type quitTransport struct {
 	http.RoundTripper
 	retry func() bool
-	ended bool // the last connection did, after the request was sent
+	ended bool // a connection did, after the request was sent
 }
 
 func (t *quitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -109,12 +109,12 @@ func (t *quitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		return resp, nil
 	}
-	before := t.ended
 	outcome, cause := classify(err)
-	t.ended = sent.Load() && errors.Is(cause, errClosed)
-	if before && outcome == Refused || t.ended && !t.retry() {
+	end := sent.Load() && errors.Is(cause, errClosed)
+	if t.ended && outcome == Refused || end && !t.retry() {
 		return nil, errTold
 	}
+	t.ended = t.ended || end
 	return nil, err
 }
 

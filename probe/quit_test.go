@@ -83,11 +83,12 @@ func TestQuitIsTriedAgain(t *testing.T) {
 		outcome Outcome
 		status  int
 	}{
-		"resets, then answers": {[]func(net.Conn){reset, reset, ok}, Ready, 200},
-		"ends, then answers":   {[]func(net.Conn){end, half, ok}, Ready, 200},
-		"ends, then is gone":   {[]func(net.Conn){end}, Ready, 0},
-		"breaks off, is gone":  {[]func(net.Conn){reset, half}, Ready, 0},
-		"resets, then is gone": {[]func(net.Conn){end, reset}, Refused, 0},
+		"resets, then answers":  {[]func(net.Conn){reset, reset, ok}, Ready, 200},
+		"ends, then answers":    {[]func(net.Conn){end, half, ok}, Ready, 200},
+		"ends, then is gone":    {[]func(net.Conn){end}, Ready, 0},
+		"breaks off, is gone":   {[]func(net.Conn){reset, half}, Ready, 0},
+		"ends, resets, is gone": {[]func(net.Conn){end, reset}, Ready, 0},
+		"resets, then is gone":  {[]func(net.Conn){reset}, Refused, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, s *server) {
