@@ -147,14 +147,19 @@ func TestSignalAtAnyMoment(t *testing.T) {
 	})
 }
 
-// Other than SIGTERM it ends no process of Go's that has no handler for it yet.
+// Other than SIGTERM it ends no Go program: without a handler of ours the runtime
+// drops it, in Go's start and between the hand-over and execve.
 func TestUSR1AtAnyMoment(t *testing.T) {
 	command := behind(t, app)
 	start := toApp(t, command)
 	repeat(t, "one SIGUSR1 at any moment", *rounds, func(random *rand.Rand) string {
 		r := signalled(t, command, false, time.Second, map[syscall.Signal]time.Duration{syscall.SIGUSR1: moment(random, start)})
-		if first, _ := r.logged(); r.Code == 1 && r.started && r.sent.Before(first) {
+		first, last := r.logged()
+		switch lost := r.Code == 1 && r.started; {
+		case lost && r.sent.Before(first):
 			return "dropped in Go's start"
+		case lost && r.sent.After(last):
+			return "dropped between hand-over and execve"
 		}
 		return endOf(t, r, syscall.SIGUSR1)
 	})
@@ -189,7 +194,7 @@ func endOf(t *testing.T, r round, signals ...syscall.Signal) string {
 	case r.started:
 		return "the app was killed"
 	case strings.Contains(r.Stderr, "starting"):
-		return "the app was killed before its first line"
+		return "killed between our last line and the app's first"
 	default:
 		return "killed before Go's handlers, no app"
 	}
@@ -215,17 +220,20 @@ func endAsPID1(t *testing.T, r round) string {
 	t.Helper()
 	first, last := r.logged()
 	switch {
-	case r.Code == 9 && r.started:
+	case r.Code == 9: // the handler is there before the app's first line
 		return "the app's handler"
 	case r.Code == 143 && r.Signal == 0 && !r.started:
 		return "128+n, no app"
 	case !first.IsZero() && r.sent.After(first) && r.sent.Before(last):
 		t.Errorf("lost in envoy-wait: %+v", r)
 		return "lost in envoy-wait"
-	case r.Code == 2 && !r.started:
-		// Go's runtime has its handlers, and no package is initialised yet: it
-		// cannot kill PID 1.
-		return "exit status 2 in Go's start, no app"
+	case r.Code == 2 && !r.started && r.sent.After(last):
+		// Go's runtime has its handlers alone again, as in its start: it cannot
+		// kill PID 1.
+		if first.IsZero() {
+			return "exit status 2 in Go's start, no app"
+		}
+		return "exit status 2 between hand-over and execve, no app"
 	case r.Code != 1 || !r.started:
 		t.Errorf("neither: %+v", r)
 		return "neither"
