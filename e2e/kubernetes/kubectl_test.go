@@ -227,7 +227,7 @@ func namedNamespace(t *testing.T, name string, labels ...string) *namespace {
 	// What istiod would put there, for the injected containers, and the examples' own.
 	yaml += "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio-ca-root-cert, namespace: " + n.name + "}\ndata: {root-cert.pem: none}\n" +
 		"---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: shop, namespace: " + n.name + "}\n"
-	kubectl(t, yaml, "create", "-f", "-") // fails where somebody else has it
+	kubectl(t, yaml, "create", "-f", "-")                       // fails where somebody else has it
 	n.kubectl("wait", "--for=create", "serviceaccount/default") // a controller makes it, and no Pod is taken before
 	t.Cleanup(func() {
 		if t.Failed() {

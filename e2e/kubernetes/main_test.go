@@ -56,7 +56,10 @@ func testMain(m *testing.M) (int, error) {
 	switch os.Getenv(clusterVariable) {
 	case external:
 		code, err := runTests(m)
-		return code, errors.Join(err, run(kubectlCommand("delete", "-f", policyFile, "--ignore-not-found")))
+		if policyIsOurs {
+			err = errors.Join(err, run(kubectlCommand("delete", "-f", policyFile)))
+		}
+		return code, err
 	case inside:
 		if err := startCluster(os.Getenv(directoryVariable)); err != nil {
 			return 1, err

@@ -18,7 +18,14 @@ var policyFile = filepath.Join(harness.Root(), "deploy", "policy", "policy.yaml"
 // The policy acts on namespaces with this label only.
 const injected = "envoy-wait.io/inject=enabled"
 
-var installPolicy = sync.OnceValue(func() error { return run(kubectlCommand("apply", "-f", policyFile)) })
+var (
+	installPolicy = sync.OnceValue(func() error {
+		err := run(kubectlCommand("create", "-f", policyFile)) // fails where somebody else has it
+		policyIsOurs = err == nil
+		return err
+	})
+	policyIsOurs bool
+)
 
 // needPolicy makes a namespace in which the policy of deploy/policy works.
 func needPolicy(t *testing.T, labels ...string) *namespace {
@@ -160,6 +167,8 @@ func TestPolicyChooses(t *testing.T) {
 		"wrapped by hand":       {labels: sidecar, spec: "containers: [{name: app, image: x, command: [/usr/bin/envoy-wait, --, app]}]", commands: "/usr/bin/envoy-wait -- app"},
 		"on the node's network": {labels: sidecar, spec: "hostNetwork: true, containers: [{" + app + "}]", commands: "app"},
 		"wrapped already":       {labels: sidecar, spec: "containers: [{" + app + "}], volumes: [{name: envoy-wait, emptyDir: {}}]", commands: "app"},
+		"init containers": {labels: sidecar, spec: "containers: [{" + app + "}], initContainers: [{name: init, image: x, command: [init]}, " +
+			"{name: native, image: x, command: [native], restartPolicy: Always}]", commands: "/opt/envoy-wait/envoy-wait -- app"},
 		"settings": {labels: sidecar, annotations: "envoy-wait.io/timeout: 5s, envoy-wait.io/on-timeout: fail, other: x",
 			spec:     "containers: [{" + app + ", env: [{name: ENVOY_WAIT_TIMEOUT, value: 7s}]}]",
 			commands: "/opt/envoy-wait/envoy-wait -- app", env: "ENVOY_WAIT_TIMEOUT=7s ENVOY_WAIT_ON_TIMEOUT=fail"},
