@@ -124,6 +124,13 @@ func (l *legacy) write(path, text string) {
 	l.mustRead(text, "sh", "-c", `cat >"$1"`, "sh", path)
 }
 
+// crash kills the daemon. The kernel ends it some moments after kill(2).
+func (l *legacy) crash(pid string) {
+	l.t.Helper()
+	l.must("kill", "-KILL", pid)
+	harness.Until(l.t, "the daemon is gone", func() bool { return l.daemon() == "" })
+}
+
 func (l *legacy) readySidecar() {
 	l.t.Helper()
 	s := l.startSidecar()
@@ -195,7 +202,7 @@ func TestInitScriptStalePidFile(t *testing.T) {
 		l.readySidecar()
 		l.do("start", 0)
 		first := l.started("")
-		l.must("kill", "-KILL", first)
+		l.crash(first)
 		for _, stale := range []string{first + "\n", "1\n", "", "none\n"} {
 			l.write("/run/shop.pid", stale)
 			if r := l.do("status", 1); r.Stderr != "" {
@@ -203,7 +210,7 @@ func TestInitScriptStalePidFile(t *testing.T) {
 			}
 			l.do("start", 0)
 			l.started(first)
-			l.must("kill", "-KILL", l.daemon())
+			l.crash(l.daemon())
 		}
 		l.write("/run/shop.pid", "1\n")
 		l.do("stop", 0)
