@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -437,6 +439,42 @@ func TestStderrThatIsStuck(t *testing.T) {
 		close(stuck)
 		close(l.queue)
 	})
+}
+
+// On a machine that is slow the last line comes late, and is not lost: there is room
+// for it.
+func TestLastLineOnASlowMachine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		reader, stderr, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := newWriter(stderr, nil)
+		l.put(func() string { time.Sleep(3*flushLimit + time.Millisecond); return "" })
+		_, _ = l.Write([]byte("x\n"))
+		l.flush()
+		_ = stderr.Close()
+		if got, err := io.ReadAll(reader); err != nil || string(got) != "x\n" {
+			t.Errorf("%v: got %q", err, got)
+		}
+		close(l.queue)
+	})
+}
+
+// A pipe that is full has none, and nothing waits for it.
+func TestStderrThatIsFull(t *testing.T) {
+	reader, stderr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newWriter(stderr, nil)
+	_, _ = l.Write(make([]byte, 1<<20)) // a pipe takes 64 KiB
+	for l.hasRoom() {
+		time.Sleep(time.Millisecond)
+	}
+	l.flush()
+	_ = reader.Close()
+	close(l.queue)
 }
 
 type stuckWriter chan struct{}

@@ -12,27 +12,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flushLimit is how long the log may delay the start of the command.
+// flushLimit is how long the log may delay the start of the command where stderr takes nothing. Where it does, only
+// the machine is slow: then the last line has ten times as long.
 const flushLimit = 100 * time.Millisecond
 
 // writer never blocks. What does not get out is lost: a stderr that is full and that nobody reads must not keep the
 // command from starting, and O_NONBLOCK would change it for all who share it. One goroutine writes what the functions
 // in the queue return, and it alone knows what is on the terminal.
 type writer struct {
+	out   io.Writer
 	queue chan func() string
 	live  liveLine
 }
 
 func newWriter(out io.Writer, onTerminal func()) *writer {
-	w := &writer{queue: make(chan func() string, 64)}
-	go w.run(out, onTerminal)
+	w := &writer{out: out, queue: make(chan func() string, 64)}
+	go w.run(onTerminal)
 	return w
 }
 
-func (w *writer) run(out io.Writer, onTerminal func()) {
-	if isTerminal(out) && onTerminal != nil {
+func (w *writer) run(onTerminal func()) {
+	if isTerminal(w.out) && onTerminal != nil {
 		onTerminal()
 	}
+	out := w.out
 	if conn := descriptor(out); conn != nil {
 		out = rawWriter{conn}
 	}
@@ -67,15 +70,30 @@ func (w *writer) draw(text string) {
 
 // flush returns when every line is out, or after flushLimit.
 func (w *writer) flush() {
-	limit, flushed := time.After(flushLimit), make(chan struct{})
-	select {
-	case w.queue <- func() string { close(flushed); return "" }:
+	queue, flushed := w.queue, make(chan struct{})
+	for range 10 {
 		select {
+		case queue <- func() string { close(flushed); return "" }:
+			queue = nil // once
 		case <-flushed:
-		case <-limit:
+			return
+		case <-time.After(flushLimit):
+			if !w.hasRoom() {
+				return
+			}
 		}
-	case <-limit:
 	}
+}
+
+// hasRoom reports whether a write to stderr would get through.
+func (w *writer) hasRoom() (room bool) {
+	if conn := descriptor(w.out); conn != nil {
+		_ = conn.Control(func(fd uintptr) {
+			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0)
+			room = n > 0 && err == nil
+		})
+	}
+	return room
 }
 
 func isTerminal(w io.Writer) (terminal bool) {
