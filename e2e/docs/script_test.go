@@ -67,7 +67,9 @@ func runScript(t *testing.T, binary, script string) {
 	s := &stand{t: t}
 	s.play("200")
 	defer s.close()
+	// Nothing is installed on this machine.
 	installed := t.TempDir()
+	script = regexp.MustCompile(` (/usr/\S+)\n`).ReplaceAllString(script, " $$DESTDIR$1\n")
 	cmd := exec.Command("sh", "-ec", script)
 	cmd.Dir = harness.Root()
 	cmd.Env = harness.Env("PATH="+workshop(t, binary)+":"+os.Getenv("PATH"), "DESTDIR="+installed)
@@ -76,7 +78,11 @@ func runScript(t *testing.T, binary, script string) {
 	case strings.Contains(script, "app"):
 		harness.WantIn(t, r.Stdout, "app: started\n")
 	case strings.Contains(script, "install "):
-		for _, word := range regexp.MustCompile(`\$DESTDIR(\S+?)"?\n`).FindAllStringSubmatch(script, -1) {
+		words := regexp.MustCompile(`\$DESTDIR(\S+)\n`).FindAllStringSubmatch(script, -1)
+		if len(words) == 0 {
+			t.Errorf("nothing goes to a folder of this test: %s", script)
+		}
+		for _, word := range words {
 			if harness.ReadFile(t, filepath.Join(installed, word[1])) == "" {
 				t.Errorf("%s is empty", word[1])
 			}
