@@ -472,7 +472,11 @@ func TestStderrThatIsFull(t *testing.T) {
 	for l.hasRoom() {
 		time.Sleep(time.Millisecond)
 	}
+	start := time.Now()
 	l.flush()
+	if waited := time.Since(start); waited < flushLimit || waited >= 9*flushLimit {
+		t.Errorf("waited %v", waited) // 9 limits, where there is room
+	}
 	_ = reader.Close()
 	close(l.queue)
 }

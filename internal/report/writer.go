@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// flushLimit is how long the log may delay the start of the command where stderr takes nothing. Where it does, only
-// the machine is slow: then the last line has ten times as long.
+// flushLimit is how long the log may delay the start of the command where stderr takes nothing.
 const flushLimit = 100 * time.Millisecond
 
 // writer never blocks. What does not get out is lost: a stderr that is full and that nobody reads must not keep the
@@ -68,7 +67,8 @@ func (w *writer) draw(text string) {
 	}
 }
 
-// flush returns when every line is out, or after flushLimit.
+// flush returns when every line is out, or after flushLimit. Where stderr has room, only the machine is slow: then it
+// goes on, for a second at most, since a file has room even on a disk that hangs.
 func (w *writer) flush() {
 	queue, flushed := w.queue, make(chan struct{})
 	for range 10 {
@@ -85,7 +85,7 @@ func (w *writer) flush() {
 	}
 }
 
-// hasRoom reports whether a write to stderr would get through.
+// hasRoom reports whether stderr would take a line now, as poll(2) sees it.
 func (w *writer) hasRoom() (room bool) {
 	if conn := descriptor(w.out); conn != nil {
 		_ = conn.Control(func(fd uintptr) {
