@@ -69,7 +69,9 @@ func runScript(t *testing.T, binary, script string) {
 	defer s.close()
 	// Nothing is installed on this machine.
 	installed := t.TempDir()
-	script = regexp.MustCompile(` (/usr/\S+)\n`).ReplaceAllString(script, " $$DESTDIR$1\n")
+	target := regexp.MustCompile(` (/usr/\S+)\n`)
+	targets := target.FindAllStringSubmatch(script, -1)
+	script = target.ReplaceAllString(script, " $$DESTDIR$1\n")
 	cmd := exec.Command("sh", "-ec", script)
 	cmd.Dir = harness.Root()
 	cmd.Env = harness.Env("PATH="+workshop(t, binary)+":"+os.Getenv("PATH"), "DESTDIR="+installed)
@@ -78,13 +80,12 @@ func runScript(t *testing.T, binary, script string) {
 	case strings.Contains(script, "app"):
 		harness.WantIn(t, r.Stdout, "app: started\n")
 	case strings.Contains(script, "install "):
-		words := regexp.MustCompile(`\$DESTDIR(\S+)\n`).FindAllStringSubmatch(script, -1)
-		if len(words) == 0 {
+		if len(targets) == 0 {
 			t.Errorf("nothing goes to a folder of this test: %s", script)
 		}
-		for _, word := range words {
-			if harness.ReadFile(t, filepath.Join(installed, word[1])) == "" {
-				t.Errorf("%s is empty", word[1])
+		for _, m := range targets {
+			if harness.ReadFile(t, filepath.Join(installed, m[1])) == "" {
+				t.Errorf("%s is empty", m[1])
 			}
 		}
 	default:

@@ -156,10 +156,11 @@ func TestUSR1AtAnyMoment(t *testing.T) {
 	repeat(t, "one SIGUSR1 at any moment", *rounds, func(random *rand.Rand) string {
 		r := signalled(t, command, false, time.Second, map[syscall.Signal]time.Duration{syscall.SIGUSR1: moment(random, start)})
 		first, last := r.logged()
-		switch lost := r.Code == 1 && r.started; {
-		case lost && r.from.Before(first):
+		lost := r.Code == 1 && r.started
+		if lost && r.from.Before(first) {
 			return "dropped in Go's start"
-		case lost && r.sent.After(last):
+		}
+		if lost && r.sent.After(last) {
 			return "dropped between hand-over and execve"
 		}
 		return endOf(t, r, syscall.SIGUSR1)
