@@ -7,7 +7,7 @@
 //
 // Signals are caught by os/signal alone. As PID 1 the Go runtime ends a process with 2 instead of 128+n in two
 // moments: before Catch, and between the hand-over and execve. A signal other than TERM, INT and HUP may be dropped
-// there, and until CatchAll. A direct start has longer windows: the kernel drops each signal that an app has no
+// there, and until CatchAll. A direct start has such a window too: the kernel drops each signal that an app has no
 // handler for yet.
 //
 // The Go runtime changes some of what the command sees, before main: it resets inherited SIG_IGN of signals other
