@@ -171,7 +171,7 @@ var version string
 // Version is that of a release, or that of the module for a binary made by go install.
 func Version() string {
 	if info, ok := debug.ReadBuildInfo(); ok && version == "" {
-		return cmp.Or(info.Main.Version, "(devel)")
+		return strings.TrimPrefix(cmp.Or(info.Main.Version, "(devel)"), "v")
 	}
 	return version
 }
