@@ -20,7 +20,7 @@ func signalName(sig syscall.Signal) string { return unix.SignalName(sig) }
 
 // Supervise is for Linux only: what it does for the command is Linux's.
 func Supervise(string, []string, []string, *Signals) error {
-	return errors.New("running the command as a child is supported on Linux only")
+	return errors.New("expected Linux")
 }
 
 // WriteInBackground is for Linux only.

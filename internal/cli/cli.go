@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -133,6 +134,8 @@ func (s *Settings) readJob(r *reader, sidecar preset) {
 	case r.isSet("once"), r.isSet("install"):
 		s.Quit.URLs = nil
 		return
+	case runtime.GOOS != "linux" && (quit || s.IsJob()):
+		r.fail(fmt.Errorf("--quit, --quit-url and their variables: expected Linux, this is %s", runtime.GOOS))
 	case quit && len(s.Quit.URLs) == 0 && sidecar.quit == "":
 		r.fail(&badValue{"--sidecar or ENVOY_WAIT_SIDECAR", sidecar.name, "a sidecar that a POST can quit, or a --quit-url, with --quit"})
 	case quit && len(s.Quit.URLs) == 0:
