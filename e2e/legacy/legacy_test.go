@@ -14,7 +14,10 @@ import (
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/machine"
 )
+
+func TestMain(m *testing.M) { machine.Main(m) }
 
 const daemon = "/usr/local/bin/shop"
 
@@ -22,7 +25,7 @@ var legacyInit = filepath.Join(harness.Root(), "examples", "legacy-init")
 
 // legacy is a machine whose daemon is started by the example's init script.
 type legacy struct {
-	*machine
+	*machine.Machine
 	shell []string
 }
 
@@ -35,8 +38,8 @@ func newLegacy(t *testing.T, shell ...string) *legacy {
 	if err := buildApp(); err != nil {
 		t.Fatal(err)
 	}
-	l := &legacy{machine: newMachine(t), shell: shell}
-	l.must("sh", "-ec", `
+	l := &legacy{Machine: machine.New(t), shell: shell}
+	l.Must("sh", "-ec", `
 		for d in /usr/local/bin /etc/init.d /etc/default /etc/systemd/system /run /var/log; do
 			mkdir -p $d; mount -t tmpfs tmpfs $d
 		done
@@ -46,7 +49,7 @@ func newLegacy(t *testing.T, shell ...string) *legacy {
 		install -m 644 "$3/shop.service" /etc/systemd/system/`, "sh", harness.Binary(t), appBinary, legacyInit)
 	if shell[0] == "busybox" {
 		// Its own tools as well, as in an image that has no others. Debian's lacks flock.
-		l.must("sh", "-ec", "for f in id rm setsid sleep tr; do ln -s $(which busybox) /usr/local/bin/$f; done")
+		l.Must("sh", "-ec", "for f in id rm setsid sleep tr; do ln -s $(which busybox) /usr/local/bin/$f; done")
 	}
 	return l
 }
@@ -75,26 +78,26 @@ func eachShell(t *testing.T, test func(*testing.T, *legacy)) {
 
 // action is what an administrator types.
 func (l *legacy) action(action string) *exec.Cmd {
-	return l.command(l.shell[0], append(l.shell[1:], "/etc/init.d/shop", action)...)
+	return l.Command(l.shell[0], append(l.shell[1:], "/etc/init.d/shop", action)...)
 }
 
 // do must end with code.
 func (l *legacy) do(action string, code int) harness.Result {
-	l.t.Helper()
-	r := l.start(l.action(action)).Result()
+	l.T.Helper()
+	r := l.Start(l.action(action)).Result()
 	if r.Code != code {
-		l.t.Errorf("%s: exit status %d, want %d: %+v", action, r.Code, code, r)
+		l.T.Errorf("%s: exit status %d, want %d: %+v", action, r.Code, code, r)
 	}
 	return r
 }
 
 // daemon is the process number of the one daemon there is, or "".
 func (l *legacy) daemon() string {
-	l.t.Helper()
-	found := l.must("sh", "-c", `for p in /proc/[0-9]*; do
+	l.T.Helper()
+	found := l.Must("sh", "-c", `for p in /proc/[0-9]*; do
 		[ "$(readlink $p/exe)" != `+daemon+` ] || echo ${p#/proc/}; done`)
 	if strings.Count(found, "\n") > 1 {
-		l.t.Errorf("more than one daemon: %q", found)
+		l.T.Errorf("more than one daemon: %q", found)
 	}
 	return strings.TrimSpace(found)
 }
@@ -102,40 +105,40 @@ func (l *legacy) daemon() string {
 // started checks that a daemon runs which is not the one before, and that the
 // pid file names it.
 func (l *legacy) started(before string) string {
-	l.t.Helper()
-	pid, file := l.daemon(), strings.TrimSpace(l.must("cat", "/run/shop.pid"))
+	l.T.Helper()
+	pid, file := l.daemon(), strings.TrimSpace(l.Must("cat", "/run/shop.pid"))
 	if pid == "" || pid == before || pid != file {
-		l.t.Errorf("daemon %q, before %q, pid file %q", pid, before, file)
+		l.T.Errorf("daemon %q, before %q, pid file %q", pid, before, file)
 	}
 	return pid
 }
 
 // stopped checks that there is no daemon.
 func (l *legacy) stopped() {
-	l.t.Helper()
+	l.T.Helper()
 	if pid := l.daemon(); pid != "" {
-		l.t.Errorf("the daemon runs, as %s", pid)
+		l.T.Errorf("the daemon runs, as %s", pid)
 	}
 	l.do("status", 3)
 }
 
 func (l *legacy) write(path, text string) {
-	l.t.Helper()
-	l.mustRead(text, "sh", "-c", `cat >"$1"`, "sh", path)
+	l.T.Helper()
+	l.MustRead(text, "sh", "-c", `cat >"$1"`, "sh", path)
 }
 
 // crash kills the daemon. The kernel ends it some moments after kill(2).
 func (l *legacy) crash(pid string) {
-	l.t.Helper()
-	l.must("kill", "-KILL", pid)
-	harness.Until(l.t, "the daemon is gone", func() bool { return l.daemon() == "" })
+	l.T.Helper()
+	l.Must("kill", "-KILL", pid)
+	harness.Until(l.T, "the daemon is gone", func() bool { return l.daemon() == "" })
 }
 
 func (l *legacy) readySidecar() {
-	l.t.Helper()
-	s := l.startSidecar()
-	s.openStatus()
-	s.becomeReady()
+	l.T.Helper()
+	s := l.StartSidecar()
+	s.OpenStatus()
+	s.BecomeReady()
 }
 
 func TestInitScript(t *testing.T) {
@@ -147,7 +150,7 @@ func TestInitScript(t *testing.T) {
 		l.stopped()
 		l.do("start", 0)
 		first := l.started("")
-		if session := l.must("cut", "-d ", "-f6", "/proc/"+first+"/stat"); session != first+"\n" {
+		if session := l.Must("cut", "-d ", "-f6", "/proc/"+first+"/stat"); session != first+"\n" {
 			t.Errorf("the daemon %s is in the session %s", first, session)
 		}
 		l.do("status", 0)
@@ -161,7 +164,7 @@ func TestInitScript(t *testing.T) {
 		l.started(second)
 		l.do("stop", 0)
 		l.stopped()
-		if log := l.must("cat", "/var/log/shop.log"); strings.Count(log, "app: terminated, bye") != 3 {
+		if log := l.Must("cat", "/var/log/shop.log"); strings.Count(log, "app: terminated, bye") != 3 {
 			t.Errorf("the daemon's log: %s", log)
 		}
 	})
@@ -178,14 +181,14 @@ func TestInitScriptWaits(t *testing.T) {
 
 		// With the script's own timeout, and somebody impatient.
 		l.write("/etc/default/shop", "export ENVOY_WAIT_LOG_LEVEL=debug\n")
-		waiting := l.start(l.action("start"))
+		waiting := l.Start(l.action("start"))
 		waiting.Await("connection refused")
-		again := l.start(l.action("start"))
-		s := l.startSidecar()
-		s.openStatus()
+		again := l.Start(l.action("start"))
+		s := l.StartSidecar()
+		s.OpenStatus()
 		waiting.Await("status 503")
 		l.stopped()
-		s.becomeReady()
+		s.BecomeReady()
 		if r := waiting.Result(); r.Code != 0 || !strings.Contains(r.Stderr, "timeout 1m0s") {
 			t.Errorf("%+v", r)
 		}
@@ -225,22 +228,22 @@ func TestInitScriptRefuses(t *testing.T) {
 		l.do("begin", 2)
 		l.do("reload", 3)
 		asUser := append([]string{"--setuid", "1000", "--"}, append(l.shell, "/etc/init.d/shop", "start")...)
-		if r := l.run("nsenter", asUser...); r.Code != 4 {
+		if r := l.Run("nsenter", asUser...); r.Code != 4 {
 			t.Errorf("as another user: %+v", r)
 		}
 		l.write("/etc/default/shop", "SIDECAR_TIMEOUT=60\n")
 		if r := l.do("start", 1); !strings.Contains(r.Stderr, `envoy-wait: --timeout: "60": expected `) {
 			t.Errorf("%+v", r)
 		}
-		l.must("rm", "/etc/default/shop")
+		l.Must("rm", "/etc/default/shop")
 		l.readySidecar()
-		l.must("rm", daemon)
+		l.Must("rm", daemon)
 		l.do("start", 5)
 		l.write(daemon, "#!/bin/sh\nexit 1\n")
-		l.must("chmod", "755", daemon)
+		l.Must("chmod", "755", daemon)
 		l.do("start", 1) // it ends at once
 		l.stopped()
-		l.must("rm", "/usr/local/bin/envoy-wait")
+		l.Must("rm", "/usr/local/bin/envoy-wait")
 		l.do("start", 5)
 	})
 }
@@ -249,7 +252,7 @@ func TestSystemdUnit(t *testing.T) {
 	harness.NeedTools(t, "systemd-analyze")
 	l := newLegacy(t, "sh")
 	verify := func() harness.Result {
-		return l.run("systemd-analyze", "verify", "--man=no", "/etc/systemd/system/shop.service")
+		return l.Run("systemd-analyze", "verify", "--man=no", "/etc/systemd/system/shop.service")
 	}
 	if r := verify(); r.Code != 0 || r.Stdout+r.Stderr != "" {
 		t.Errorf("%+v", r)
@@ -269,11 +272,11 @@ func TestSystemdUnit(t *testing.T) {
 	}
 	l.readySidecar()
 	args := strings.Fields(line[1])
-	if r := l.run(args[0], args[1:]...); r.Code != 0 {
+	if r := l.Run(args[0], args[1:]...); r.Code != 0 {
 		t.Errorf("%+v", r)
 	}
 	// verify can fail.
-	l.must("rm", daemon)
+	l.Must("rm", daemon)
 	if r := verify(); r.Code == 0 && r.Stderr == "" {
 		t.Errorf("a unit without its daemon passes: %+v", r)
 	}

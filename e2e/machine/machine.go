@@ -1,6 +1,8 @@
 //go:build linux
 
-package legacy
+// Package machine gives a test a machine of its own: network, processes and mounts,
+// as a Pod or a host has them, with a sidecar. It needs root.
+package machine
 
 import (
 	"fmt"
@@ -19,20 +21,22 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-func TestMain(m *testing.M) {
+// Main is a TestMain for tests that use machines.
+func Main(m *testing.M) {
 	harness.Main(m, map[string]func() error{"init": initProcess, "sidecar": sidecarProcess})
 }
 
-// machine has a network, processes and mounts of its own, as a Pod or a host.
+// Machine has a network, processes and mounts of its own, as a Pod or a host.
 // They are those of its init process: the kernel ends and removes them all with
 // it, and it ends with its stdin, that is with the test, however that ends.
-type machine struct {
-	t    *testing.T
+type Machine struct {
+	T    *testing.T
 	init *harness.Process
 	stop func()
 }
 
-func newMachine(t *testing.T) *machine {
+// New makes one, with loopback.
+func New(t *testing.T) *Machine {
 	t.Helper()
 	harness.NeedRoot(t)
 	harness.NeedTools(t, "ip", "nsenter")
@@ -42,13 +46,13 @@ func newMachine(t *testing.T) *machine {
 		Unshareflags: unix.CLONE_NEWNS,
 	}
 	harness.Stdin(t, cmd)
-	m := &machine{t: t, init: harness.Start(t, cmd)}
+	m := &Machine{T: t, init: harness.Start(t, cmd)}
 	m.stop = sync.OnceFunc(func() {
 		_ = m.init.Process.Kill()
 		_ = m.init.Wait()
 	})
 	m.init.Await("up")
-	m.must("ip", "link", "set", "lo", "up")
+	m.Must("ip", "link", "set", "lo", "up")
 	return m
 }
 
@@ -72,41 +76,45 @@ func initProcess() error {
 	return err
 }
 
-func (m *machine) pid() string { return strconv.Itoa(m.init.Process.Pid) }
+func (m *Machine) pid() string { return strconv.Itoa(m.init.Process.Pid) }
 
-func (m *machine) command(name string, args ...string) *exec.Cmd {
+// Command is one that runs in the machine.
+func (m *Machine) Command(name string, args ...string) *exec.Cmd {
 	enter := []string{"--target", m.pid(), "--net", "--pid", "--mount", "--", name}
 	cmd := exec.Command("nsenter", append(enter, args...)...)
 	cmd.Env = harness.Env()
 	return cmd
 }
 
-func (m *machine) start(cmd *exec.Cmd) *harness.Process {
-	m.t.Helper()
-	p := harness.Start(m.t, cmd)
+// Start starts a command, which ends with the test at the latest.
+func (m *Machine) Start(cmd *exec.Cmd) *harness.Process {
+	m.T.Helper()
+	p := harness.Start(m.T, cmd)
 	// Before harness kills nsenter: what that has started would outlive it.
-	m.t.Cleanup(m.stop)
+	m.T.Cleanup(m.stop)
 	return p
 }
 
-func (m *machine) run(name string, args ...string) harness.Result {
-	m.t.Helper()
-	return m.start(m.command(name, args...)).Result()
+// Run runs a command to its end.
+func (m *Machine) Run(name string, args ...string) harness.Result {
+	m.T.Helper()
+	return m.Start(m.Command(name, args...)).Result()
 }
 
-func (m *machine) must(name string, args ...string) string {
-	m.t.Helper()
-	return m.mustRead("", name, args...)
+// Must runs a command that has to succeed, and returns its stdout.
+func (m *Machine) Must(name string, args ...string) string {
+	m.T.Helper()
+	return m.MustRead("", name, args...)
 }
 
-// mustRead runs a command that has to succeed, with stdin.
-func (m *machine) mustRead(stdin, name string, args ...string) string {
-	m.t.Helper()
-	cmd := m.command(name, args...)
+// MustRead runs a command that has to succeed, with stdin.
+func (m *Machine) MustRead(stdin, name string, args ...string) string {
+	m.T.Helper()
+	cmd := m.Command(name, args...)
 	cmd.Stdin = strings.NewReader(stdin)
-	r := m.start(cmd).Result()
+	r := m.Start(cmd).Result()
 	if r.Code != 0 {
-		m.t.Fatalf("%s %q: exit status %d\n%s%s", name, args, r.Code, r.Stdout, r.Stderr)
+		m.T.Fatalf("%s %q: exit status %d\n%s%s", name, args, r.Code, r.Stdout, r.Stderr)
 	}
 	return r.Stdout
 }

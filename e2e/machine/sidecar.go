@@ -1,6 +1,6 @@
 //go:build linux
 
-package legacy
+package machine
 
 import (
 	"bufio"
@@ -13,32 +13,32 @@ import (
 	standin "github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
-// sidecar is a process that does what envoy-wait sees of Istio's sidecar. It
+// Sidecar is a process that does what envoy-wait sees of Istio's sidecar. It
 // listens nowhere until it is told to.
-type sidecar struct {
+type Sidecar struct {
 	*harness.Process
 	stdin io.WriteCloser
 }
 
-// startSidecar starts the process; it does not listen yet.
-func (m *machine) startSidecar() *sidecar {
-	m.t.Helper()
+// StartSidecar starts the process; it does not listen yet.
+func (m *Machine) StartSidecar() *Sidecar {
+	m.T.Helper()
 	self, err := os.Executable()
 	if err != nil {
-		m.t.Fatal(err)
+		m.T.Fatal(err)
 	}
-	cmd := harness.Role(m.command(self), "sidecar")
-	stdin := harness.Stdin(m.t, cmd)
-	return &sidecar{Process: m.start(cmd), stdin: stdin}
+	cmd := harness.Role(m.Command(self), "sidecar")
+	stdin := harness.Stdin(m.T, cmd)
+	return &Sidecar{Process: m.Start(cmd), stdin: stdin}
 }
 
-// openStatus lets the agent's status port answer, by 503.
-func (s *sidecar) openStatus() { s.tell("status") }
+// OpenStatus lets the agent's status port answer, by 503.
+func (s *Sidecar) OpenStatus() { s.tell("status") }
 
-// becomeReady makes the status 200.
-func (s *sidecar) becomeReady() { s.tell("ready") }
+// BecomeReady makes the status 200.
+func (s *Sidecar) BecomeReady() { s.tell("ready") }
 
-func (s *sidecar) tell(command string) {
+func (s *Sidecar) tell(command string) {
 	_, _ = fmt.Fprintln(s.stdin, command)
 	s.Await("sidecar: " + command)
 }
