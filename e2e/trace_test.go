@@ -1,0 +1,141 @@
+//go:build linux
+
+package e2e
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
+)
+
+// TestTrace accounts for every file that is opened, every connection and every write
+// in whole runs, until the app is there. SECURITY.md points at it.
+func TestTrace(t *testing.T) {
+	harness.NeedTools(t, "strace")
+	truePath, err := exec.LookPath("true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, s := harness.NewPort(t), sidecar.New(false)
+	s.OnUnready = func() { s.SetReady(true) }
+	go func() { _ = s.Serve(port.Listen()) }()
+	t.Cleanup(s.Close)
+	file := filepath.Join(t.TempDir(), "ready")
+	harness.WriteFile(t, file, "ready", 0o600)
+
+	ownTerminationLog := []string{"unshare", "--mount", "--propagation=private", "sh", "-ec",
+		`mount -t tmpfs tmpfs /dev && : >/dev/termination-log && exec "$@"`, "sh"}
+	for _, test := range []struct {
+		name   string
+		before []string
+		args   []string
+		want   []string
+		root   bool
+	}{
+		{name: "503, then 200", args: []string{"--url", port.URL(), "--", "true"},
+			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/tty", "write socket", "write stderr"}},
+		{name: "ready at once", args: []string{"--url", "file://" + file, "--", "true"},
+			want: []string{"execve " + truePath, "write stderr"}},
+		{name: "disabled, and silent", args: []string{"--disabled", "--log-level", "error", "--", "true"},
+			want: []string{"execve " + truePath}},
+		{name: "a Job", args: []string{"--disabled", "--quit-url", port.QuitURL(), "--", "true"},
+			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/null", "open /dev/tty", "write socket", "write stderr"}},
+		{name: "not ready in time", root: true, before: ownTerminationLog,
+			args: []string{"--url", "http://127.0.0.1:1/", "--timeout", "1s", "--on-timeout", "fail", "--", "true"},
+			want: []string{"connect 127.0.0.1:1", "open /dev/termination-log", "open /dev/tty", "write /dev/termination-log", "write stderr"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.root {
+				harness.NeedRoot(t)
+			}
+			got := traced(t, test.before, append([]string{harness.Binary(t)}, test.args...))
+			const tty = "open /dev/tty" // comes also where the first attempt takes more than 3 ms
+			if !slices.Contains(test.want, tty) {
+				got = slices.DeleteFunc(got, func(event string) bool { return event == tty })
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(test.want, "\n"))
+			}
+		})
+	}
+	t.Run("another program", func(t *testing.T) { // this test can fail
+		if got := traced(t, nil, []string{"cat", file}); !slices.Contains(got, "open "+file) {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// traced runs a program below strace, and returns what it did, sorted, each once.
+func traced(t *testing.T, before, program []string) []string {
+	t.Helper()
+	prefix := filepath.Join(t.TempDir(), "trace")
+	args := append(slices.Clone(before), "strace", "-ff", "-o", prefix, "-qq", "-yy", "-s", "0", "--signal=none",
+		"-e", "trace=%file,%network,write,writev,pwrite64,pwritev,sendfile,splice,copy_file_range,io_uring_setup", "--")
+	args = append(args, program...)
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env = harness.Env()
+	harness.Start(t, cmd).Result()
+
+	threads, err := filepath.Glob(prefix + ".*")
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("%v: no trace", err)
+	}
+	var events []string
+	for _, thread := range threads {
+		text := harness.ReadFile(t, thread)
+		first, rest, _ := strings.Cut(text, "\n")
+		if strings.HasPrefix(first, `execve("`) && strings.Contains(first, filepath.Base(program[0])+`", [`) {
+			text = rest // that is how strace has started the program
+		}
+		for line := range strings.Lines(text) {
+			event := eventOf(line)
+			if event != "" {
+				events = append(events, event)
+			}
+			if strings.HasPrefix(event, "execve ") {
+				break // from here on it is the app
+			}
+		}
+	}
+	slices.Sort(events)
+	return slices.Compact(events)
+}
+
+// What Go's runtime reads as it starts: the size of huge pages, and the limits of
+// the control group.
+var ofGo = regexp.MustCompile(`^open (/sys/kernel/mm/transparent_hugepage/hpage_pmd_size|/proc/self/(cgroup|mountinfo)|/sys/fs/cgroup/.*)$`)
+
+// These change nothing, and say nothing to anyone.
+var harmless = regexp.MustCompile(`^(newfstatat|fstatat64|stat|stat64|statx|lstat|access|faccessat2?|readlinkat?|getcwd|socket|[gs]etsockopt|getpeername|getsockname|statfs)\(`)
+
+// eventOf says in a word or two what a line of strace means; "" is nothing of
+// interest. What it does not know it returns as it is.
+func eventOf(line string) string {
+	line = strings.TrimSpace(line)
+	event := line
+	for _, kind := range []struct{ pattern, event string }{
+		{`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"([^"]*)"`, "open $1"},
+		{`^connect\(.*sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]*)"\)`, "connect $2:$1"},
+		{`^write\(2<`, "write stderr"},
+		{`^write\(\d+<(?:TCP|socket)`, "write socket"},
+		{`^write\(\d+<(/[^>]*)>`, "write $1"},
+		{`^write\(\d+<anon_inode:\[eventfd\]>`, ""},                    // wakes a thread of Go's
+		{`^execve\("([^"]*)".*( = 0|<detached \.\.\.>)$`, "execve $1"}, // detached: by another thread than the first
+	} {
+		if m := regexp.MustCompile(kind.pattern).FindStringSubmatchIndex(line); m != nil {
+			event = string(regexp.MustCompile(kind.pattern).ExpandString(nil, kind.event, line, m))
+			break
+		}
+	}
+	// "???" is a thread that execve has ended before strace could look.
+	if ofGo.MatchString(event) || harmless.MatchString(event) || strings.HasPrefix(event, "+++") || strings.HasPrefix(event, "???( <detached") {
+		return ""
+	}
+	return event
+}
