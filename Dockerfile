@@ -1,10 +1,11 @@
 # Nothing but /envoy-wait, to be copied into other images:
 #
-#   COPY --from=envoy-wait /envoy-wait /usr/local/bin/
+#   COPY --from=ghcr.io/envoy-wait/envoy-wait:0.9.0 /envoy-wait /usr/local/bin/
 #
 # The build stage runs on the machine's own platform and cross-compiles: no
 # emulation is needed for any --platform. podman 4 wants to be told which that is:
 # --build-arg BUILDPLATFORM=linux/amd64.
+# "make pin" adds the digest of this base, and of the one in Dockerfile.distroless.
 FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY . .

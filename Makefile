@@ -1,6 +1,8 @@
 # make help lists the targets.
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# The tag, or what comes after it, or 0.0.0 with the commit.
+VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || \
+             echo v0.0.0-g$$(git describe --always --exclude '*' --dirty 2>/dev/null || echo none))
 # Release flags: static, no paths of this machine, no HTTP/2 (a readiness
 # endpoint never needs it, and it would cost 0.4 MB), no symbols.
 TAGS    := nethttpomithttp2
@@ -9,6 +11,7 @@ BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -tags $(TAGS)
 MAX_SIZE := 8400000
 
 # For the images. A docker client alone builds nothing: its engine must answer.
+IMAGE    ?= ghcr.io/envoy-wait/envoy-wait:$(VERSION:v%=%)
 ENGINE   ?= $(shell docker info >/dev/null 2>&1 && echo docker || echo podman)
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)
 CREATED  ?= $(shell date -u +%Y-%m-%dT%H:%M:%SZ)
@@ -17,13 +20,19 @@ IMAGE_FLAGS ?=
 BUILD_IMAGE = $(ENGINE) build --build-arg VERSION='$(VERSION:v%=%)' --build-arg REVISION='$(REVISION)' \
               --build-arg CREATED='$(CREATED)' $(IMAGE_FLAGS)
 
-GOLANGCI_LINT_VERSION := v2.15.0
 SVG_TERM_VERSION := 2.1.1
-GOVULNCHECK_VERSION := v1.9.0
 KUSTOMIZE_VERSION := v5.8.2
-GOLANGCI_LINT := $(shell go env GOPATH)/bin/golangci-lint
 
-.PHONY: help build test proof fuzz e2e e2e-kubernetes e2e-kubernetes-images record-kubernetes demo demo-picture docs lint tools vuln bench image image-distroless clean
+# Tools, each at one version, built into bin/tools.
+TOOLS := bin/tools
+$(TOOLS)/actionlint:      PACKAGE := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+$(TOOLS)/crane:           PACKAGE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
+$(TOOLS)/cyclonedx-gomod: PACKAGE := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+$(TOOLS)/golangci-lint:   PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+$(TOOLS)/goreleaser:      PACKAGE := github.com/goreleaser/goreleaser/v2@v2.16.0
+$(TOOLS)/govulncheck:     PACKAGE := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+.PHONY: help build test proof fuzz e2e e2e-kubernetes e2e-kubernetes-images e2e-release record-kubernetes demo demo-picture docs lint vuln bench release release-notes image image-distroless pin clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -86,29 +95,55 @@ demo-picture: build ## record make demo as docs/demo.svg, with asciinema (a pack
 	LC_ALL=C.UTF-8 asciinema rec -q --overwrite --cols 98 --rows 11 -c "printf '\$$ make demo\n'; $(MAKE) -s demo; sleep 5; echo" bin/demo.cast
 	npx --yes svg-term-cli@$(SVG_TERM_VERSION) --in bin/demo.cast --out docs/demo.svg --window --no-cursor
 
-lint: tools ## gofmt, go vet, golangci-lint
+lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## gofmt, go vet, golangci-lint, actionlint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/demo
-	$(GOLANGCI_LINT) run
+	$(TOOLS)/golangci-lint run
 	go -C e2e/bench/plot vet ./...
+	$(TOOLS)/actionlint -shellcheck= -pyflakes=
 
-tools:
-	@$(GOLANGCI_LINT) version 2>/dev/null | grep -q 'version $(GOLANGCI_LINT_VERSION:v%=%) ' || \
-	 go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+$(TOOLS)/%: Makefile
+	GOBIN=$(abspath $(TOOLS)) go install -trimpath $(PACKAGE)
+	touch $@
 
-vuln: ## look for known vulnerabilities, in an unstripped twin: -s blinds govulncheck
+# In the source, and in an unstripped twin of the binary: -s blinds govulncheck.
+vuln: $(TOOLS)/govulncheck ## look for known vulnerabilities in source and binary: needs the network
 	$(BUILD) -o bin/envoy-wait-unstripped .
-	go run golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION) -mode binary bin/envoy-wait-unstripped
+	@$(TOOLS)/govulncheck -tags $(TAGS) . ./probe ./exec ./internal/... && $(TOOLS)/govulncheck -mode binary bin/envoy-wait-unstripped || \
+	 { echo "make vuln: a finding, or no way to https://vuln.go.dev, where the list is; SECURITY.md says what to do with a finding" >&2; exit 1; }
 
 bench: build ## measure lag, cost and start-up beside what else people use, into docs/ (BENCHFLAGS=-quick: a minute, into bin/)
 	@go run ./e2e/bench -binary bin/envoy-wait $(BENCHFLAGS)
 
-image: ## build envoy-wait:latest, the image to copy from, with docker or podman
-	$(BUILD_IMAGE) -f Dockerfile -t envoy-wait:latest .
+release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod ## make the files of a release in bin/release: binaries, archives, packages, SBOMs, checksums
+	$(TOOLS)/goreleaser check --quiet
+	PATH="$(abspath $(TOOLS)):$$PATH" VERSION='$(VERSION:v%=%)' TAGS='$(TAGS)' LDFLAGS='$(LDFLAGS)' \
+	 $(TOOLS)/goreleaser release --snapshot --clean
+	@cd bin/release && find . -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + && rm artifacts.json config.yaml metadata.json && sha256sum --quiet -c SHA256SUMS
 
-image-distroless: image ## build envoy-wait:distroless, a base image
-	$(BUILD_IMAGE) -f Dockerfile.distroless -t envoy-wait:distroless .
+release-notes: ## print what the changelog says of VERSION
+	@awk -v heading='## [$(VERSION:v%=%)] - 20' '/^(## )?\[/ {on = index($$0, heading) == 1; found += on; next} on; END {exit !found}' CHANGELOG.md || \
+	 { echo "make release-notes: CHANGELOG.md has no dated section $(VERSION:v%=%)" >&2; exit 1; }
+
+e2e-release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod $(TOOLS)/crane ## make a release twice, compare the files, and install them: as root
+	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/release
+
+image: ## build the image to copy from, with docker or podman
+	$(BUILD_IMAGE) -f Dockerfile -t $(IMAGE) .
+
+image-distroless: image ## build a base image, distroless with envoy-wait
+	$(BUILD_IMAGE) -f Dockerfile.distroless --build-arg ENVOY_WAIT=$(IMAGE) -t $(IMAGE)-distroless .
+
+# The bases that the Dockerfiles name, by tag.
+BASES = $(shell sed -nE 's,^FROM (--platform=[^ ]+ )?([^ @$$]+/[^ @]+).*,\2,p' Dockerfile Dockerfile.distroless)
+
+pin: $(TOOLS)/crane ## write the digests of the base images into Dockerfiles and workflows: needs the network
+	@for image in $(BASES); do \
+	 digest=$$($(TOOLS)/crane digest "$$image") || { echo "make pin: no digest of $$image" >&2; exit 1; }; \
+	 echo "$$image@$$digest"; \
+	 sed -i -E "s,$$image(@sha256:[0-9a-f]+)?( |$$),$$image@$$digest\2," Dockerfile Dockerfile.distroless .github/workflows/*.yml || exit 1; \
+	done
 
 docs: build ## write man page, completions, docs/flags.md and the README's flags, and run the transcripts in README and docs
 	go test -count=1 -run TestDocs ./internal/cli -update

@@ -2,8 +2,8 @@
 #
 #   docker build -f Dockerfile.app -t registry.example.com/shop:1.0 .
 
-# From make image, or your registry's copy of it.
-FROM envoy-wait AS envoy-wait
+# Add the digest from the notes of the release: 0.9.0@sha256:...
+FROM ghcr.io/envoy-wait/envoy-wait:0.9.0 AS envoy-wait
 
 # Stands for whatever builds your app.
 FROM docker.io/library/golang:1.26.8-bookworm AS build

@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the transcripts anew where they d
 // documents are the files that are checked, by their paths in the repository.
 func documents(t *testing.T) []string {
 	t.Helper()
-	paths := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md"}
+	paths := []string{"README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"}
 	for _, pattern := range []string{"docs/*.md", "docs/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join(harness.Root(), pattern))
 		if err != nil {

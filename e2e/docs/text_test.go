@@ -52,6 +52,40 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestVersionsAgree checks that README, docs, examples and deploy name the newest
+// version of the changelog.
+func TestVersionsAgree(t *testing.T) {
+	newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$`).FindStringSubmatch(read(t, "CHANGELOG.md"))
+	if newest == nil {
+		t.Fatal("the changelog has no version with its date")
+	}
+	named := regexp.MustCompile(`(?:ghcr\.io/envoy-wait/envoy-wait:|envoy-wait@v|download/v|\?ref=v|newTag: "|refs/tags/v)(\d+\.\d+\.\d+)`)
+	found := 0
+	for _, path := range strings.Fields(harness.Must(t, "git", "-C", harness.Root(), "ls-files", "README.md", "SECURITY.md", "docs", "examples", "deploy", "Dockerfile*")) {
+		for _, m := range named.FindAllStringSubmatch(read(t, path), -1) {
+			found++
+			harness.Want(t, path+": the version in "+m[0], m[1], newest[1])
+		}
+	}
+	if found < 15 {
+		t.Errorf("got %d, want more", found)
+	}
+}
+
+// TestThreatModel checks that SECURITY.md points at tests that there are.
+func TestThreatModel(t *testing.T) {
+	functions := harness.Must(t, "git", "-C", harness.Root(), "grep", "-h", "-E", "^func (Test|Fuzz)", "--", "*_test.go")
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(read(t, "SECURITY.md"), -1)
+	if len(names) < 20 {
+		t.Errorf("got %d tests, want more", len(names))
+	}
+	for _, m := range names {
+		if !strings.Contains(functions, "func "+m[1]+"(") {
+			t.Errorf("SECURITY.md points at %s, which is no test", m[1])
+		}
+	}
+}
+
 // hasHeading reports whether a heading has that anchor, as GitHub makes them.
 func hasHeading(text, anchor string) bool {
 	text = fence.ReplaceAllString(text, "")

@@ -95,7 +95,7 @@ func TestImageForAnotherPlatform(t *testing.T) {
 	const image = "envoy-wait:armv6"
 	// By command, as a build may take longer than a test's patience.
 	err = command("podman", slices.Concat([]string{"build", "-t", image, "--platform=linux/arm/v6",
-		"--build-arg=BUILDPLATFORM=linux/" + goEnv(t, "GOARCH")}, flags, []string{harness.Root()})...)
+		"--build-arg=BUILDPLATFORM=linux/" + goEnv(t, "GOARCH")}, flags, []string{sources()})...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,8 +251,8 @@ func TestMakeImageChoosesAnEngine(t *testing.T) {
 			}
 		}
 		for target, want := range map[string]string{
-			"image":            "-f Dockerfile -t envoy-wait:latest .\n",
-			"image-distroless": "-f Dockerfile.distroless -t envoy-wait:distroless .\n",
+			"image":            "-f Dockerfile -t ghcr.io/envoy-wait/envoy-wait:1.0 .\n",
+			"image-distroless": "-f Dockerfile.distroless --build-arg ENVOY_WAIT=ghcr.io/envoy-wait/envoy-wait:1.0 -t ghcr.io/envoy-wait/envoy-wait:1.0-distroless .\n",
 		} {
 			cmd := exec.Command("make", "-s", "-C", harness.Root(), target, "VERSION=v1.0", "REVISION=abc", "CREATED=now", "IMAGE_FLAGS=--pull")
 			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))

@@ -15,8 +15,8 @@ import (
 
 // The images under the names that the examples use.
 const (
-	imageToCopyFrom = "envoy-wait:latest"
-	imageDistroless = "envoy-wait:distroless"
+	imageToCopyFrom = "ghcr.io/envoy-wait/envoy-wait:" + imageVersion
+	imageDistroless = imageToCopyFrom + "-distroless"
 	imageShop       = "registry.example.com/shop:1.0"
 	imageSmallShop  = "small-shop"
 	imageTiniShop   = "tini-shop"
@@ -24,7 +24,7 @@ const (
 
 // What make image is told.
 const (
-	imageVersion  = "1.2.3"
+	imageVersion  = "0.9.0" // what README and examples name
 	imageRevision = "0123456789abcdef0123456789abcdef01234567"
 	imageCreated  = "2026-11-24T01:02:03Z"
 )
@@ -49,14 +49,14 @@ func command(name string, args ...string) error {
 }
 
 var (
-	bases = once(func() error { return command("testdata/bases.sh", filepath.Join(storage, "tmp")) })
+	bases = once(copySources, func() error { return command("testdata/bases.sh", filepath.Join(storage, "tmp")) })
 
 	ours = once(bases, func() error {
 		flags, err := buildFlags()
 		if err != nil {
 			return err
 		}
-		return command("make", "-C", harness.Root(), "image-distroless", "ENGINE=podman", "VERSION=v"+imageVersion,
+		return command("make", "-C", sources(), "image-distroless", "ENGINE=podman", "VERSION=v"+imageVersion,
 			"REVISION="+imageRevision, "CREATED="+imageCreated, "IMAGE_FLAGS="+strings.Join(flags, " "))
 	})
 
@@ -72,10 +72,21 @@ func example(dockerfile, image string) func() error {
 		if err != nil {
 			return err
 		}
-		dir := filepath.Join(harness.Root(), "examples")
+		dir := filepath.Join(sources(), "examples")
 		args := append([]string{"build", "-f", filepath.Join(dir, dockerfile), "-t", image}, flags...)
 		return command("podman", append(args, dir)...)
 	}
+}
+
+// sources is the folder that images are built from.
+func sources() string { return filepath.Join(storage, "src") }
+
+// copySources makes it: a copy without the digests that make pin writes, which a
+// stand-in for a base cannot have.
+func copySources() error {
+	return command("sh", "-ec", `mkdir "$2" && cd "$1"
+		cp -r .dockerignore Dockerfile Dockerfile.distroless Makefile examples exec go.mod go.sum internal main.go probe "$2"
+		sed -i -E 's/@sha256:[0-9a-f]{64}//' "$2"/Dockerfile* "$2"/examples/Dockerfile.*`, "sh", harness.Root(), sources())
 }
 
 // buildFlags give a build this machine's Go, with its cache, and the modules

@@ -25,7 +25,7 @@ import (
 
 // The names that the examples and Istio use.
 const (
-	imageEnvoyWait = "registry.example.com/envoy-wait:1.0"
+	imageEnvoyWait = "ghcr.io/envoy-wait/envoy-wait:0.9.0"
 	imageShop      = "registry.example.com/shop:1.0"
 	imagePause     = "registry.k8s.io/pause:3.10.1"
 	imageProxy     = "docker.io/istio/proxyv2:e2e"
