@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
+	"syscall"
 	"testing"
 )
 
@@ -17,6 +19,11 @@ const roleVariable = "E2E_ROLE"
 func Main(m *testing.M, roles map[string]func() error) {
 	name := os.Getenv(roleVariable)
 	if name == "" {
+		for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+			if signal.Ignored(sig) { // by nohup, or a shell's &: no child must inherit that
+				signal.Notify(make(chan os.Signal, 1), sig)
+			}
+		}
 		os.Exit(m.Run())
 	}
 	_ = os.Unsetenv(roleVariable)
