@@ -356,6 +356,7 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--tiemout", "5s", "--", "app"}, "", `unknown flag --tiemout, did you mean "--timeout"?; see envoy-wait --help`},
 		{[]string{"--a\n\x1b[2Jb"}, "", "unknown flag --a\n\x1b[2Jb; see envoy-wait --help"},
 		{[]string{"-t"}, "", `unknown flag -t, did you mean "-h"?; see envoy-wait --help`},
+		{[]string{"--timeout", "0.1ns"}, "", `--timeout: "0.1ns": expected a duration such as 90s or 2m, or 0 to never give up`},
 		{[]string{"--timeout"}, "", `--timeout: the value is missing; expected a duration such as 90s or 2m, or 0 to never give up`},
 		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; expected a duration such as 90s or 2m, or 0 to never give up`},
 		{[]string{"--"}, "", `expected a command after "--"; without a command leave out the "--"`},

@@ -62,7 +62,8 @@ func (r *reader) last(flag string) (name, value string) {
 func (r *reader) duration(flag string, least time.Duration, expected string) time.Duration {
 	name, value := r.last(flag)
 	d, err := time.ParseDuration(value)
-	if name != "" && (err != nil || d < least) {
+	rounded := d == 0 && strings.ContainsAny(value, "123456789") // 0.1ns is not "never gives up"
+	if name != "" && (err != nil || d < least || rounded) {
 		r.fail(&badValue{name, value, expected})
 		return 0
 	}
