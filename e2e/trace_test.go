@@ -3,6 +3,10 @@
 package e2e
 
 import (
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -29,8 +33,17 @@ func TestTrace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ready")
 	harness.WriteFile(t, file, "ready", 0o600)
 
-	ownTerminationLog := []string{"unshare", "--mount", "--propagation=private", "sh", "-ec",
-		`mount -t tmpfs tmpfs /dev && : >/dev/termination-log && exec "$@"`, "sh"}
+	own := func(script string) []string { // mounts
+		return []string{"unshare", "--mount", "--propagation=private", "sh", "-ec", script + ` && exec "$@"`, "sh"}
+	}
+	hosts, script := filepath.Join(t.TempDir(), "hosts"), filepath.Join(t.TempDir(), "script")
+	harness.WriteFile(t, hosts, "127.0.0.1 shop\n", 0o644)
+	harness.WriteFile(t, script, "#!/nonexistent\n", 0o755)
+	installed := filepath.Join(t.TempDir(), "envoy-wait")
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
 	for _, test := range []struct {
 		name   string
 		before []string
@@ -44,9 +57,21 @@ func TestTrace(t *testing.T) {
 			want: []string{"execve " + truePath, "write stderr"}},
 		{name: "disabled, and silent", args: []string{"--disabled", "--log-level", "error", "--", "true"},
 			want: []string{"execve " + truePath}},
+		{name: "a host name", root: true, before: own("mount --bind " + hosts + " /etc/hosts"),
+			args: []string{"--url", strings.Replace(port.URL(), "127.0.0.1", "shop", 1), "--", "true"},
+			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/tty", "open /etc/hosts", "open /etc/nsswitch.conf",
+				"open /etc/resolv.conf", "write socket", "write stderr"}},
 		{name: "a Job", args: []string{"--disabled", "--quit-url", port.QuitURL(), "--", "true"},
 			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/null", "open /dev/tty", "write socket", "write stderr"}},
-		{name: "not ready in time", root: true, before: ownTerminationLog,
+		{name: "https", args: []string{"--url", secure.URL, "--timeout", "1s", "--", "true"},
+			want: []string{"connect " + secure.Listener.Addr().String(), "execve " + truePath, "open /dev/tty", "open certificates", "write socket", "write stderr"}},
+		{name: "a missing interpreter", args: []string{"--disabled", "--", script},
+			want: []string{"execve " + script + " = -1 ENOENT", "open " + script, "write stderr"}},
+		{name: "--install", args: []string{"--install", installed},
+			want: []string{"open /proc/self/exe", "open temporary", "rename", "write temporary"}},
+		{name: "--help", args: []string{"--help"}, want: []string{"write stdout"}},
+		{name: "--version", args: []string{"--version"}, want: []string{"write stdout"}},
+		{name: "not ready in time", root: true, before: own("mount -t tmpfs tmpfs /dev && : >/dev/termination-log"),
 			args: []string{"--url", "http://127.0.0.1:1/", "--timeout", "1s", "--on-timeout", "fail", "--", "true"},
 			want: []string{"connect 127.0.0.1:1", "open /dev/termination-log", "open /dev/tty", "write /dev/termination-log", "write stderr"}},
 	} {
@@ -98,7 +123,7 @@ func traced(t *testing.T, before, program []string) []string {
 			if event != "" {
 				events = append(events, event)
 			}
-			if strings.HasPrefix(event, "execve ") {
+			if strings.HasPrefix(event, "execve ") && !strings.Contains(event, " = -1") {
 				break // from here on it is the app
 			}
 		}
@@ -120,9 +145,16 @@ func eventOf(line string) string {
 	line = strings.TrimSpace(line)
 	event := line
 	for _, kind := range []struct{ pattern, event string }{
-		{`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"([^"]*)"`, "open $1"},
 		{`^connect\(.*sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]*)"\)`, "connect $2:$1"},
+		{`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"/etc/(?:ssl|pki)/`, "open certificates"},
+		{`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"[^"]*/\.envoy-wait-\d+"`, "open temporary"},
+		{`^(?:write|sendfile|splice|copy_file_range)\(.*/\.envoy-wait-\d+>`, "write temporary"},
+		{`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"([^"]*)"`, "open $1"},
+		{`^unlinkat\(.*/\.envoy-wait-\d+", .* = -1 ENOENT`, ""}, // it was renamed
+		{`^rename(?:at2?)?\([^"]*"[^"]*/\.envoy-wait-\d+", [^"]*"`, "rename"},
+		{`^write\(1<`, "write stdout"},
 		{`^write\(2<`, "write stderr"},
+		{`^execve\("([^"]*)".*( = -1 \w+)`, "execve $1$2"},
 		{`^write\(\d+<(?:TCP|socket)`, "write socket"},
 		{`^write\(\d+<(/[^>]*)>`, "write $1"},
 		{`^write\(\d+<anon_inode:\[eventfd\]>`, ""},                    // wakes a thread of Go's

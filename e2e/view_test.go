@@ -38,7 +38,7 @@ var views = map[string][]string{
 
 // volatile is what differs between any two processes.
 var volatile = regexp.MustCompile(strings.Join([]string{
-	`(?m)^(Vm|Rss|Hugetlb)\w+:.*\n`, `^(non)?voluntary_ctxt_switches:.*\n`, `^Cpus_allowed.*\n`, `^Threads:.*\n`,
+	`(?m)^(Vm|Rss|Hugetlb)\w+:.*\n`, `^(non)?voluntary_ctxt_switches:.*\n`, `^Cpus_allowed.*\n`,
 	`^(Speculation|THP_enabled|untag_mask|x86_).*\n`, `^SigQ:.*\n`,
 }, "|(?m)"))
 
