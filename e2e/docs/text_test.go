@@ -72,6 +72,21 @@ func TestVersionsAgree(t *testing.T) {
 	}
 }
 
+// TestGoVersionsAgree checks that workflows and Dockerfiles build with one version of
+// Go: the files of a release and its images have the same program.
+func TestGoVersionsAgree(t *testing.T) {
+	named := regexp.MustCompile(`(?:golang:|go-version: |golang/)(1\.\d+(?:\.\d+)?)`)
+	versions := map[string]bool{}
+	for _, path := range strings.Fields(harness.Must(t, "git", "-C", harness.Root(), "ls-files", ".github", "*Dockerfile*", "e2e/images", "e2e/release")) {
+		for _, m := range named.FindAllStringSubmatch(read(t, path), -1) {
+			versions[m[1]] = true
+		}
+	}
+	if len(versions) != 1 {
+		t.Errorf("got %v, want one", versions)
+	}
+}
+
 // TestThreatModel checks that SECURITY.md points at tests that there are.
 func TestThreatModel(t *testing.T) {
 	functions := harness.Must(t, "git", "-C", harness.Root(), "grep", "-h", "-E", "^func (Test|Fuzz)", "--", "*_test.go")
