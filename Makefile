@@ -23,13 +23,14 @@ BUILD_IMAGE = $(ENGINE) build --build-arg VERSION='$(VERSION:v%=%)' --build-arg 
 SVG_TERM_VERSION := 2.1.1
 KUSTOMIZE_VERSION := v5.8.2
 
-# Tools, each at one version, built into bin/tools.
+# Tools, each at one version, built into bin/tools. Of goreleaser, v2.14 to v2.17 write a wrong
+# Architecture-Variant into each deb for amd64: github.com/goreleaser/goreleaser/issues/6764.
 TOOLS := bin/tools
 $(TOOLS)/actionlint:      PACKAGE := github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 $(TOOLS)/crane:           PACKAGE := github.com/google/go-containerregistry/cmd/crane@v0.22.1
 $(TOOLS)/cyclonedx-gomod: PACKAGE := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 $(TOOLS)/golangci-lint:   PACKAGE := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-$(TOOLS)/goreleaser:      PACKAGE := github.com/goreleaser/goreleaser/v2@v2.16.0
+$(TOOLS)/goreleaser:      PACKAGE := github.com/goreleaser/goreleaser/v2@v2.13.3
 $(TOOLS)/govulncheck:     PACKAGE := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 .PHONY: help build test proof fuzz e2e e2e-kubernetes e2e-kubernetes-images e2e-release record-kubernetes demo demo-picture docs lint vuln bench release release-notes image image-distroless pin clean
@@ -104,7 +105,7 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## gofmt, go vet, golangci-lint
 	$(TOOLS)/actionlint -shellcheck= -pyflakes=
 
 $(TOOLS)/%: Makefile
-	GOBIN=$(abspath $(TOOLS)) go install -trimpath $(PACKAGE)
+	CGO_ENABLED=0 GOBIN=$(abspath $(TOOLS)) go install -trimpath $(PACKAGE)
 	touch $@
 
 # In the source, and in an unstripped twin of the binary: -s blinds govulncheck.
@@ -123,7 +124,7 @@ release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod ## make the files of a rel
 	@cd bin/release && find . -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + && rm artifacts.json config.yaml metadata.json && sha256sum --quiet -c SHA256SUMS
 
 release-notes: ## print what the changelog says of VERSION
-	@awk -v heading='## [$(VERSION:v%=%)] - 20' '/^(## )?\[/ {on = index($$0, heading) == 1; found += on; next} on; END {exit !found}' CHANGELOG.md || \
+	@awk -v heading='## [$(VERSION:v%=%)] - 20' '/^## \[|^\[[^]]*\]: / {on = index($$0, heading) == 1; found += on; next} on; END {exit !found}' CHANGELOG.md || \
 	 { echo "make release-notes: CHANGELOG.md has no dated section $(VERSION:v%=%)" >&2; exit 1; }
 
 e2e-release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod $(TOOLS)/crane ## make a release twice, compare the files, and install them: as root

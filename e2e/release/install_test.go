@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -47,14 +48,19 @@ func (d *debian) put(paths ...string) {
 	d.Must("cp", append(paths, d.root+"/tmp/")...)
 }
 
-// installBlock is what the README says of binary, package and Go.
-func installBlock(t *testing.T) string {
+// installBlock is what the README says of binary, package and Go, for this machine.
+func installBlock(t *testing.T) (debian, goLine string) {
 	t.Helper()
 	blocks := regexp.MustCompile("(?s)\n```sh\n(url=.*?)```").FindAllStringSubmatch(source(t, "README.md"), -1)
 	if len(blocks) != 1 {
 		t.Fatalf("got %d blocks, want 1", len(blocks))
 	}
-	return blocks[0][1]
+	debian, goLine, ok := strings.Cut(strings.ReplaceAll(blocks[0][1], "amd64", runtime.GOARCH), "# Or with Go")
+	_, goLine, found := strings.Cut(goLine, "\n")
+	if !ok || !found {
+		t.Fatalf("got %s", blocks[0][1])
+	}
+	return debian, goLine
 }
 
 // The README's lines for the binary and for the package, as they stand, on a Debian
@@ -64,8 +70,8 @@ func TestInstallOnDebian(t *testing.T) {
 	dir := files(t)
 	harness.NeedTools(t, "curl", "man", "bash", "zsh", "fish")
 	d := newDebian(t)
-	name := platform{arch: "amd64", os: "linux"}.file()
-	d.put(filepath.Join(dir, "SHA256SUMS"), filepath.Join(dir, name), filepath.Join(dir, "envoy-wait_"+version()+"_amd64.deb"))
+	name := platform{arch: runtime.GOARCH, os: "linux"}.file()
+	d.put(filepath.Join(dir, "SHA256SUMS"), filepath.Join(dir, name), filepath.Join(dir, "envoy-wait_"+version()+"_"+runtime.GOARCH+".deb"))
 	d.MustRead(`#!/bin/sh
 		# takes the files of this release from /tmp
 		for word; do case $word in
@@ -74,7 +80,7 @@ func TestInstallOnDebian(t *testing.T) {
 			*) exit 22 ;;
 		esac; done
 	`, "sh", "-ec", `cat >"$1/usr/local/bin/curl" && chmod +x "$1/usr/local/bin/curl"`, "sh", d.root)
-	script, _, _ := strings.Cut(installBlock(t), "go install")
+	script, _ := installBlock(t)
 	d.do("cd $(mktemp -d)\n" + script)
 	harness.Want(t, "version of the binary", d.do("/usr/local/bin/envoy-wait --version"), "envoy-wait "+version()+"\n")
 	d.do("rm /usr/local/bin/envoy-wait /usr/local/bin/curl")
@@ -120,7 +126,7 @@ func (d *debian) daemonWaits() {
 // The README's line for Go, from a module proxy that has this release.
 func TestGoInstall(t *testing.T) {
 	dir := files(t)
-	_, line, _ := strings.Cut(installBlock(t), "go install")
+	_, line := installBlock(t)
 	proxy := t.TempDir()
 	of := filepath.Join(proxy, "github.com/envoy-wait/envoy-wait/@v")
 	if err := os.MkdirAll(of, 0o755); err != nil {
@@ -136,13 +142,14 @@ func TestGoInstall(t *testing.T) {
 	harness.Start(t, archive).Result().WantCode(t, 0)
 
 	bin := t.TempDir()
-	cmd := exec.Command("sh", "-ec", "go install"+line)
+	cmd := exec.Command("sh", "-ec", line)
 	cmd.Dir = t.TempDir()
 	cmd.Env = harness.Env("GOBIN="+bin, "GOPROXY=file://"+proxy+",file://"+strings.TrimSpace(harness.Must(t, "go", "env", "GOMODCACHE"))+"/cache/download",
-		"GOMODCACHE="+t.TempDir(), "GOFLAGS=-modcacherw", "GOSUMDB=off", "CGO_ENABLED=0")
+		"GOMODCACHE="+t.TempDir(), "GOFLAGS=-modcacherw", "GOSUMDB=off")
 	harness.Start(t, cmd).Result().WantCode(t, 0)
 	harness.Want(t, "version", harness.Must(t, filepath.Join(bin, "envoy-wait"), "--version"), "envoy-wait "+version()+"\n")
-	got, released := size(t, filepath.Join(bin, "envoy-wait")), size(t, filepath.Join(dir, platform{os: "linux", arch: "amd64"}.file()))
+	harness.WantStatic(t, filepath.Join(bin, "envoy-wait"))
+	got, released := size(t, filepath.Join(bin, "envoy-wait")), size(t, filepath.Join(dir, platform{os: "linux", arch: runtime.GOARCH}.file()))
 	if got > released*102/100 {
 		t.Errorf("it has %d bytes, the release %d", got, released)
 	}

@@ -72,11 +72,11 @@ var version = sync.OnceValue(func() string {
 	return string(regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$`).FindSubmatch(text)[1])
 })
 
-// release makes the files in a clone of its own, in an environment of its own.
-func release(name, umask string, env ...string) error {
+// release makes the files in a clone of its own.
+func release(name, umask string, makeArgs []string, env ...string) error {
 	dir := filepath.Join(scratch, name)
-	script := `umask "$1" && git clone --quiet --no-hardlinks "$2" "$3" && make -C "$3" release VERSION="v$4" TOOLS="$2/bin/tools"`
-	cmd := exec.Command("sh", "-ec", script, "sh", umask, harness.Root(), dir, version())
+	script := `umask "$1"; git clone --quiet --no-hardlinks "$2" "$3"; cd "$3"; version=$4; shift 4; make release VERSION="v$version" "$@"`
+	cmd := exec.Command("sh", append([]string{"-ec", script, "sh", umask, harness.Root(), dir, version()}, makeArgs...)...)
 	cmd.Env = append(harness.Env(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make release: %w\n%s", err, out)
@@ -91,10 +91,11 @@ var releases = sync.OnceValue(func() error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	if err := release("first", "022", "TZ=UTC"); err != nil {
+	tools := []string{"TOOLS=" + filepath.Join(harness.Root(), "bin", "tools"), "-o", "Makefile"} // as they are
+	if err := release("first", "022", tools, "TZ=UTC"); err != nil {
 		return err
 	}
-	return release("again-elsewhere", "077", "TZ=Asia/Tokyo", "LC_ALL=C", "USER=somebody")
+	return release("again-elsewhere", "077", nil, "TZ=Asia/Tokyo", "LC_ALL=C", "USER=somebody") // builds the tools, too
 })
 
 // files is the folder with the files of the first release.
