@@ -109,5 +109,5 @@ func TestBackgroundWithTostop(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "started")
 	c.typed("stty tostop; " + harness.Binary(t) + " --log-format text --url " + harness.NewPort(t).URL() + " --timeout 300ms -- touch " + mark + " &\n")
 	harness.Until(t, "the app", func() bool { _, err := os.Stat(mark); return err == nil }, c.Stdout)
-	harness.WantIn(t, c.Stdout(), "not ready after ")
+	c.Await("not ready after ")
 }
