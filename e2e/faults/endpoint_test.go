@@ -404,10 +404,10 @@ func once(text string) func(net.Conn, *endpoint) {
 // changingOwner is a port that belongs to something else for two requests.
 func changingOwner(t *testing.T, e *endpoint, _ *start) {
 	handedOver := make(chan net.Listener, 1)
-	var first net.Listener
-	first = e.open(func(conn net.Conn, _ *endpoint) {
+	first := make(chan net.Listener, 1)
+	first <- e.open(func(conn net.Conn, _ *endpoint) {
 		if e.connections.Load() == 2 {
-			_ = first.Close()
+			_ = (<-first).Close()
 			handedOver <- e.open(answer(genuine))
 		}
 		say("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")(conn, e)
