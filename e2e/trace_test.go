@@ -139,29 +139,35 @@ var ofGo = regexp.MustCompile(`^open (/sys/kernel/mm/transparent_hugepage/hpage_
 // These change nothing, and say nothing to anyone.
 var harmless = regexp.MustCompile(`^(newfstatat|fstatat64|stat|stat64|statx|lstat|access|faccessat2?|readlinkat?|getcwd|socket|[gs]etsockopt|getpeername|getsockname|statfs)\(`)
 
-// eventOf says in a word or two what a line of strace means; "" is nothing of
-// interest. What it does not know it returns as it is.
+// kinds are what lines of strace mean, in a word or two. The first that fits counts.
+var kinds = []struct {
+	pattern *regexp.Regexp
+	event   string
+}{
+	{regexp.MustCompile(`^connect\(.*sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]*)"\)`), "connect $2:$1"},
+	{regexp.MustCompile(`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"/etc/(?:ssl|pki)/`), "open certificates"},
+	{regexp.MustCompile(`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"[^"]*/\.envoy-wait-\d+"`), "open temporary"},
+	{regexp.MustCompile(`^(?:write|sendfile|splice|copy_file_range)\(.*/\.envoy-wait-\d+>`), "write temporary"},
+	{regexp.MustCompile(`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"([^"]*)"`), "open $1"},
+	{regexp.MustCompile(`^unlinkat\(.*/\.envoy-wait-\d+", .* = -1 ENOENT`), ""}, // it was renamed
+	{regexp.MustCompile(`^rename(?:at2?)?\([^"]*"[^"]*/\.envoy-wait-\d+", [^"]*"`), "rename"},
+	{regexp.MustCompile(`^write\(1<`), "write stdout"},
+	{regexp.MustCompile(`^write\(2<`), "write stderr"},
+	{regexp.MustCompile(`^execve\("([^"]*)".*( = -1 \w+)`), "execve $1$2"},
+	{regexp.MustCompile(`^write\(\d+<(?:TCP|socket)`), "write socket"},
+	{regexp.MustCompile(`^write\(\d+<(/[^>]*)>`), "write $1"},
+	{regexp.MustCompile(`^write\(\d+<anon_inode:\[eventfd\]>`), ""},                    // wakes a thread of Go's
+	{regexp.MustCompile(`^execve\("([^"]*)".*( = 0|<detached \.\.\.>)$`), "execve $1"}, // detached: by another thread than the first
+}
+
+// eventOf says what a line of strace means; "" is nothing of interest. What it does
+// not know it returns as it is.
 func eventOf(line string) string {
 	line = strings.TrimSpace(line)
 	event := line
-	for _, kind := range []struct{ pattern, event string }{
-		{`^connect\(.*sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]*)"\)`, "connect $2:$1"},
-		{`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"/etc/(?:ssl|pki)/`, "open certificates"},
-		{`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"[^"]*/\.envoy-wait-\d+"`, "open temporary"},
-		{`^(?:write|sendfile|splice|copy_file_range)\(.*/\.envoy-wait-\d+>`, "write temporary"},
-		{`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"([^"]*)"`, "open $1"},
-		{`^unlinkat\(.*/\.envoy-wait-\d+", .* = -1 ENOENT`, ""}, // it was renamed
-		{`^rename(?:at2?)?\([^"]*"[^"]*/\.envoy-wait-\d+", [^"]*"`, "rename"},
-		{`^write\(1<`, "write stdout"},
-		{`^write\(2<`, "write stderr"},
-		{`^execve\("([^"]*)".*( = -1 \w+)`, "execve $1$2"},
-		{`^write\(\d+<(?:TCP|socket)`, "write socket"},
-		{`^write\(\d+<(/[^>]*)>`, "write $1"},
-		{`^write\(\d+<anon_inode:\[eventfd\]>`, ""},                    // wakes a thread of Go's
-		{`^execve\("([^"]*)".*( = 0|<detached \.\.\.>)$`, "execve $1"}, // detached: by another thread than the first
-	} {
-		if m := regexp.MustCompile(kind.pattern).FindStringSubmatchIndex(line); m != nil {
-			event = string(regexp.MustCompile(kind.pattern).ExpandString(nil, kind.event, line, m))
+	for _, kind := range kinds {
+		if m := kind.pattern.FindStringSubmatchIndex(line); m != nil {
+			event = string(kind.pattern.ExpandString(nil, kind.event, line, m))
 			break
 		}
 	}

@@ -3,7 +3,6 @@
 package docs
 
 import (
-	"encoding/json"
 	"maps"
 	"os/exec"
 	"regexp"
@@ -39,11 +38,7 @@ func TestLogFields(t *testing.T) {
 	} {
 		cmd := exec.Command(harness.Binary(t), append([]string{"--log-format", "json", "--log-level", "debug"}, args...)...)
 		cmd.Env = harness.Env()
-		for line := range strings.Lines(harness.Start(t, cmd).Result().Stderr) {
-			var fields map[string]any
-			if err := json.Unmarshal([]byte(line), &fields); err != nil {
-				t.Errorf("%s: %v", line, err)
-			}
+		for _, fields := range harness.Start(t, cmd).Result().Lines(t) {
 			for name := range fields {
 				got[name] = true
 			}

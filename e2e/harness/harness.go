@@ -5,9 +5,11 @@
 package harness
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -49,6 +51,31 @@ func Binary(t testing.TB) string {
 	}
 	return filepath.Join(Root(), "bin", "envoy-wait")
 }
+
+var buildApp = sync.OnceValues(func() ([]byte, error) {
+	cmd := exec.Command("go", "build", "-o", filepath.Join("bin", "example-app"), "./examples/app")
+	cmd.Dir, cmd.Env = Root(), Env("CGO_ENABLED=0")
+	return cmd.CombinedOutput()
+})
+
+// ExampleApp builds the app of the examples, once, and returns its path.
+func ExampleApp(t testing.TB) string {
+	t.Helper()
+	if out, err := buildApp(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return filepath.Join(Root(), "bin", "example-app")
+}
+
+// Version is the newest that the changelog has with a date.
+var Version = sync.OnceValue(func() string {
+	text, err := os.ReadFile(filepath.Join(Root(), "CHANGELOG.md"))
+	newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$`).FindSubmatch(text)
+	if newest == nil {
+		panic(fmt.Sprintf("CHANGELOG.md has no version with its date (%v)", err))
+	}
+	return string(newest[1])
+})
 
 // Need skips the test with the reason unless ok. Under CI=true, where all must
 // run, it fails.

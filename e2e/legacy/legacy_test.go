@@ -3,13 +3,11 @@
 package legacy
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -35,9 +33,6 @@ func newLegacy(t *testing.T, shell ...string) *legacy {
 	t.Helper()
 	harness.NeedRoot(t)
 	harness.NeedTools(t, shell[0])
-	if err := buildApp(); err != nil {
-		t.Fatal(err)
-	}
 	l := &legacy{Machine: machine.New(t), shell: shell}
 	l.Must("sh", "-ec", `
 		for d in /usr/local/bin /etc/init.d /etc/default /etc/systemd/system /run /var/log; do
@@ -46,25 +41,13 @@ func newLegacy(t *testing.T, shell ...string) *legacy {
 		install "$1" /usr/local/bin/envoy-wait
 		install "$2" `+daemon+`
 		install "$3/shop" /etc/init.d/
-		install -m 644 "$3/shop.service" /etc/systemd/system/`, "sh", harness.Binary(t), appBinary, legacyInit)
+		install -m 644 "$3/shop.service" /etc/systemd/system/`, "sh", harness.Binary(t), harness.ExampleApp(t), legacyInit)
 	if shell[0] == "busybox" {
 		// Its own tools as well, as in an image that has no others. Debian's lacks flock.
 		l.Must("sh", "-ec", "for f in id rm setsid sleep tr; do ln -s $(which busybox) /usr/local/bin/$f; done")
 	}
 	return l
 }
-
-var (
-	appBinary = filepath.Join(harness.Root(), "bin", "example-app")
-	buildApp  = sync.OnceValue(func() error {
-		build := exec.Command("go", "build", "-o", appBinary, "./examples/app")
-		build.Dir, build.Env = harness.Root(), harness.Env("CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("%s: %w\n%s", build, err, out)
-		}
-		return nil
-	})
-)
 
 // eachShell runs test under both: their ways differ where POSIX is silent.
 func eachShell(t *testing.T, test func(*testing.T, *legacy)) {

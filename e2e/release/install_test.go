@@ -71,21 +71,21 @@ func TestInstallOnDebian(t *testing.T) {
 	harness.NeedTools(t, "curl", "man", "bash", "zsh", "fish")
 	d := newDebian(t)
 	name := platform{arch: runtime.GOARCH, os: "linux"}.file()
-	d.put(filepath.Join(dir, "SHA256SUMS"), filepath.Join(dir, name), filepath.Join(dir, "envoy-wait_"+version()+"_"+runtime.GOARCH+".deb"))
+	d.put(filepath.Join(dir, "SHA256SUMS"), filepath.Join(dir, name), filepath.Join(dir, "envoy-wait_"+harness.Version()+"_"+runtime.GOARCH+".deb"))
 	d.MustRead(`#!/bin/sh
 		# takes the files of this release from /tmp
 		for word; do case $word in
-			https://github.com/envoy-wait/envoy-wait/releases/download/v`+version()+`/*) cp "/tmp/${word##*/}" . ;;
+			https://github.com/envoy-wait/envoy-wait/releases/download/v`+harness.Version()+`/*) cp "/tmp/${word##*/}" . ;;
 			-*) ;;
 			*) exit 22 ;;
 		esac; done
 	`, "sh", "-ec", `cat >"$1/usr/local/bin/curl" && chmod +x "$1/usr/local/bin/curl"`, "sh", d.root)
 	script, _ := installBlock(t)
 	d.do("cd $(mktemp -d)\n" + script)
-	harness.Want(t, "version of the binary", d.do("/usr/local/bin/envoy-wait --version"), "envoy-wait "+version()+"\n")
+	harness.Want(t, "version of the binary", d.do("/usr/local/bin/envoy-wait --version"), "envoy-wait "+harness.Version()+"\n")
 	d.do("rm /usr/local/bin/envoy-wait /usr/local/bin/curl")
 
-	harness.Want(t, "version of the package", d.do("envoy-wait --version"), "envoy-wait "+version()+"\n")
+	harness.Want(t, "version of the package", d.do("envoy-wait --version"), "envoy-wait "+harness.Version()+"\n")
 	harness.WantIn(t, d.do("man envoy-wait | cat"), "wait until the Envoy sidecar is ready", "EXIT STATUS", "--timeout")
 	harness.WantIn(t, d.do(`bash -c '. /usr/share/bash-completion/bash_completion; _completion_loader envoy-wait; complete -p envoy-wait'`), "-F ")
 	harness.WantIn(t, d.do(`zsh -fc 'autoload -U compinit; compinit -u -d /tmp/zcompdump; print $_comps[envoy-wait]'`), "_envoy-wait")
@@ -103,12 +103,8 @@ func TestInstallOnDebian(t *testing.T) {
 // daemonWaits starts a daemon by the init script that the package brings.
 func (d *debian) daemonWaits() {
 	d.T.Helper()
-	app := filepath.Join(d.T.TempDir(), "shop")
-	build := exec.Command("go", "build", "-o", app, "./examples/app")
-	build.Dir, build.Env = harness.Root(), harness.Env("CGO_ENABLED=0")
-	harness.Start(d.T, build).Result().WantCode(d.T, 0)
-	d.put(app)
-	d.do("install /tmp/shop /usr/local/bin/ && install /usr/share/doc/envoy-wait/examples/shop /etc/init.d/")
+	d.put(harness.ExampleApp(d.T))
+	d.do("install /tmp/example-app /usr/local/bin/shop && install /usr/share/doc/envoy-wait/examples/shop /etc/init.d/")
 
 	const started = "cat /var/log/shop.log 2>/dev/null || true"
 	waiting := d.Start(d.Command("chroot", d.root, "sh", "-c", "ENVOY_WAIT_LOG_LEVEL=debug /etc/init.d/shop start"))
@@ -132,7 +128,7 @@ func TestGoInstall(t *testing.T) {
 	if err := os.MkdirAll(of, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	v := "v" + version()
+	v := "v" + harness.Version()
 	harness.WriteFile(t, filepath.Join(of, "list"), v+"\n", 0o644)
 	harness.WriteFile(t, filepath.Join(of, v+".info"), `{"Version":"`+v+`"}`, 0o644)
 	harness.WriteFile(t, filepath.Join(of, v+".mod"), source(t, "go.mod"), 0o644)
@@ -147,9 +143,10 @@ func TestGoInstall(t *testing.T) {
 	cmd.Env = harness.Env("GOBIN="+bin, "GOPROXY=file://"+proxy+",file://"+strings.TrimSpace(harness.Must(t, "go", "env", "GOMODCACHE"))+"/cache/download",
 		"GOMODCACHE="+t.TempDir(), "GOFLAGS=-modcacherw", "GOSUMDB=off")
 	harness.Start(t, cmd).Result().WantCode(t, 0)
-	harness.Want(t, "version", harness.Must(t, filepath.Join(bin, "envoy-wait"), "--version"), "envoy-wait "+version()+"\n")
+	harness.Want(t, "version", harness.Must(t, filepath.Join(bin, "envoy-wait"), "--version"), "envoy-wait "+harness.Version()+"\n")
 	harness.WantStatic(t, filepath.Join(bin, "envoy-wait"))
-	got, released := size(t, filepath.Join(bin, "envoy-wait")), size(t, filepath.Join(dir, platform{os: "linux", arch: runtime.GOARCH}.file()))
+	got := len(harness.ReadFile(t, filepath.Join(bin, "envoy-wait")))
+	released := len(harness.ReadFile(t, filepath.Join(dir, platform{os: "linux", arch: runtime.GOARCH}.file())))
 	if got > released*102/100 {
 		t.Errorf("it has %d bytes, the release %d", got, released)
 	}
@@ -171,18 +168,9 @@ func nestedModules(t *testing.T) (patterns []string) {
 	return patterns
 }
 
-func size(t *testing.T, path string) int64 {
-	t.Helper()
-	info, err := os.Stat(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return info.Size()
-}
-
 // What the workflow of a release takes from the changelog.
 func TestReleaseNotes(t *testing.T) {
-	notes := harness.Must(t, "make", "-s", "-C", harness.Root(), "release-notes", "VERSION=v"+version())
+	notes := harness.Must(t, "make", "-s", "-C", harness.Root(), "release-notes", "VERSION=v"+harness.Version())
 	harness.WantIn(t, notes, "### Added\n")
 	if strings.Contains(notes, "## [") || strings.Contains(notes, "]: https:") {
 		t.Errorf("got %s", notes)
@@ -194,9 +182,7 @@ func TestReleaseNotes(t *testing.T) {
 // make pin writes the digests that a registry has, wherever a base is named, and can
 // be run again.
 func TestPin(t *testing.T) {
-	crane := filepath.Join(harness.Root(), "bin", "tools", "crane")
-	_, err := os.Stat(crane)
-	harness.Need(t, err == nil, "needs make e2e-release")
+	crane := tool(t, "crane")
 	registry := harness.Start(t, exec.Command(crane, "registry", "serve", "--address", "127.0.0.1:0"))
 	registry.Await("serving on port ")
 	address := "127.0.0.1:" + regexp.MustCompile(`serving on port (\d+)`).FindStringSubmatch(registry.Stdout() + registry.Stderr())[1]
@@ -224,7 +210,7 @@ func TestPin(t *testing.T) {
 			t.Errorf("make pin says %s, and %s has not %q", pinned, path, want)
 		}
 	}
-	before := harness.Must(t, "cat", filepath.Join(dir, "Dockerfile"))
+	before := harness.ReadFile(t, filepath.Join(dir, "Dockerfile"))
 	harness.Want(t, "what a second run says", pin(), pinned)
-	harness.Want(t, "Dockerfile after a second run", harness.Must(t, "cat", filepath.Join(dir, "Dockerfile")), before)
+	harness.Want(t, "Dockerfile after a second run", harness.ReadFile(t, filepath.Join(dir, "Dockerfile")), before)
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -49,7 +48,7 @@ func (p platform) String() string {
 }
 
 // file is the name of the bare binary; archive and SBOM begin with it.
-func (p platform) file() string { return "envoy-wait_" + version() + "_" + p.String() }
+func (p platform) file() string { return "envoy-wait_" + harness.Version() + "_" + p.String() }
 
 // packages are the files for deb, rpm and apk.
 func (p platform) packages() []string {
@@ -57,26 +56,28 @@ func (p platform) packages() []string {
 		return nil
 	}
 	return []string{
-		"envoy-wait_" + version() + "_" + p.deb + ".deb",
-		"envoy-wait-" + version() + "-1." + p.rpm + ".rpm",
-		"envoy-wait_" + version() + "_" + p.apk + ".apk",
+		"envoy-wait_" + harness.Version() + "_" + p.deb + ".deb",
+		"envoy-wait-" + harness.Version() + "-1." + p.rpm + ".rpm",
+		"envoy-wait_" + harness.Version() + "_" + p.apk + ".apk",
 	}
 }
 
-// version is the newest of the changelog.
-var version = sync.OnceValue(func() string {
-	text, err := os.ReadFile(filepath.Join(harness.Root(), "CHANGELOG.md"))
-	if err != nil {
-		panic(err)
-	}
-	return string(regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$`).FindSubmatch(text)[1])
-})
+// tools are built by make e2e-release.
+var tools = filepath.Join(harness.Root(), "bin", "tools")
+
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(tools, name)
+	_, err := os.Stat(path)
+	harness.Need(t, err == nil, "needs make e2e-release")
+	return path
+}
 
 // release makes the files in a clone of its own.
 func release(name, umask string, makeArgs []string, env ...string) error {
 	dir := filepath.Join(scratch, name)
 	script := `umask "$1"; git clone --quiet --no-hardlinks "$2" "$3"; cd "$3"; version=$4; shift 4; make release VERSION="v$version" "$@"`
-	cmd := exec.Command("sh", append([]string{"-ec", script, "sh", umask, harness.Root(), dir, version()}, makeArgs...)...)
+	cmd := exec.Command("sh", append([]string{"-ec", script, "sh", umask, harness.Root(), dir, harness.Version()}, makeArgs...)...)
 	cmd.Env = append(harness.Env(), env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("make release: %w\n%s", err, out)
@@ -91,8 +92,8 @@ var releases = sync.OnceValue(func() error {
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return err
 	}
-	tools := []string{"TOOLS=" + filepath.Join(harness.Root(), "bin", "tools"), "-o", "Makefile"} // as they are
-	if err := release("first", "022", tools, "TZ=UTC"); err != nil {
+	asTheyAre := []string{"TOOLS=" + tools, "-o", "Makefile"}
+	if err := release("first", "022", asTheyAre, "TZ=UTC"); err != nil {
 		return err
 	}
 	return release("again-elsewhere", "077", nil, "TZ=Asia/Tokyo", "LC_ALL=C", "USER=somebody") // builds the tools, too
@@ -101,10 +102,8 @@ var releases = sync.OnceValue(func() error {
 // files is the folder with the files of the first release.
 func files(t *testing.T) string {
 	t.Helper()
-	for _, tool := range []string{"goreleaser", "cyclonedx-gomod"} {
-		_, err := os.Stat(filepath.Join(harness.Root(), "bin", "tools", tool))
-		harness.Need(t, err == nil, "needs make e2e-release")
-	}
+	tool(t, "goreleaser")
+	tool(t, "cyclonedx-gomod")
 	if err := releases(); err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +164,7 @@ func TestReleaseHasTheProgram(t *testing.T) {
 	dir := files(t)
 	for _, p := range platforms {
 		t.Run(p.String(), func(t *testing.T) {
-			cmd := exec.Command("make", "-s", "-C", filepath.Join(scratch, "first"), "build", "VERSION=v"+version(), "MAX_SIZE=9000000")
+			cmd := exec.Command("make", "-s", "-C", filepath.Join(scratch, "first"), "build", "VERSION=v"+harness.Version(), "MAX_SIZE=9000000")
 			cmd.Env = harness.Env("GOOS="+p.os, "GOARCH="+p.arch, "GOARM="+p.arm)
 			harness.Start(t, cmd).Result().WantCode(t, 0)
 			program := harness.ReadFile(t, filepath.Join(scratch, "first", "bin", "envoy-wait"))
@@ -253,7 +252,7 @@ func TestSBOM(t *testing.T) {
 			t.Errorf("%s: the SBOM has %q, the binary %q", p, got, want)
 		}
 		harness.Want(t, "format", sbom.BomFormat, "CycloneDX")
-		harness.Want(t, "version", sbom.Metadata.Component.Version, "v"+version())
+		harness.Want(t, "version", sbom.Metadata.Component.Version, "v"+harness.Version())
 		sum := sha256.Sum256([]byte(harness.ReadFile(t, path)))
 		harness.WantIn(t, text, hex.EncodeToString(sum[:]))
 	}
@@ -275,7 +274,7 @@ func TestReleaseRuns(t *testing.T) {
 				command = []string{p.qemu, path}
 			}
 			harness.WantStatic(t, path)
-			harness.Want(t, "version", harness.Must(t, command[0], append(command[1:], "--version")...), "envoy-wait "+version()+"\n")
+			harness.Want(t, "version", harness.Must(t, command[0], append(command[1:], "--version")...), "envoy-wait "+harness.Version()+"\n")
 
 			port := harness.NewPort(t)
 			s := port.Sidecar(false)
