@@ -12,6 +12,11 @@ func pause(elapsed, interval time.Duration, refused bool) time.Duration {
 	return min(max(elapsed/20, 100*time.Millisecond), interval)
 }
 
+// pauseAtGate is that time where a gate is shut, which tells when the endpoint is worth another attempt.
+func pauseAtGate(elapsed, interval time.Duration) time.Duration {
+	return min(max(elapsed/5, 400*time.Millisecond), 4*interval)
+}
+
 func clamp(d, low, high time.Duration) time.Duration {
 	return max(low, min(d, high))
 }

@@ -20,7 +20,11 @@ import (
 // since it was made and on the URL.
 type script func(elapsed time.Duration, req *http.Request) (status int, err error)
 
+// wait runs Wait without a gate, unless cfg has one: then the script is asked for that, too.
 func (s script) wait(ctx context.Context, cfg Config) error {
+	if cfg.URLs == nil {
+		cfg.URLs = []string{DefaultURL}
+	}
 	start := time.Now()
 	return wait(ctx, cfg, func(endpoint, time.Duration) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
@@ -33,7 +37,7 @@ func (s script) wait(ctx context.Context, cfg Config) error {
 			}
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 		})
-	})
+	}, nil)
 }
 
 type roundTripFunc func(*http.Request) (*http.Response, error)
@@ -192,7 +196,7 @@ func TestEverythingIsRetried(t *testing.T) {
 func TestRetryAfterIsNotObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := wait(t.Context(), Config{}, func(endpoint, time.Duration) http.RoundTripper {
+		err := wait(t.Context(), Config{URLs: []string{DefaultURL}}, func(endpoint, time.Duration) http.RoundTripper {
 			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 				resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
 				if time.Since(start) >= 2*time.Second {
@@ -200,7 +204,7 @@ func TestRetryAfterIsNotObeyed(t *testing.T) {
 				}
 				return resp, nil
 			})
-		})
+		}, nil)
 		if err != nil || time.Since(start) > 3*time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
@@ -411,6 +415,9 @@ func TestConfigThatCanNeverWork(t *testing.T) {
 		{Config{RequestTimeout: -1}, "Config.RequestTimeout: -1ns: must be positive"},
 		{Config{Interval: time.Millisecond}, "Config.Interval: 1ms: must be at least 10ms"},
 		{Config{Interval: -time.Second}, "Config.Interval: -1s: must be at least 10ms"},
+		{Config{Gate: "127.0.0.1:15021"}, `Config.Gate: "127.0.0.1:15021": must be of the form tcp://127.0.0.1:15021`},
+		{Config{Gate: "tcp://10.0.0.1:15021"}, `Config.Gate: "tcp://10.0.0.1:15021": must be of the form tcp://127.0.0.1:15021`},
+		{Config{Gate: "http://u:secret@h/"}, `Config.Gate: "http://xxxxx@h/": must be of the form tcp://127.0.0.1:15021`},
 		{Config{AbsentAfter: -time.Second}, "Config.AbsentAfter: -1s: must not be negative"},
 	} {
 		test.cfg.OnAttempt = func(Attempt) { t.Errorf("%s: there was an attempt", test.want) }

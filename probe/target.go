@@ -39,6 +39,7 @@ type policy struct {
 	requestTimeout time.Duration
 	interval       time.Duration
 	report         func(Attempt) // called after each attempt, never twice at once
+	gate           gate          // nil where there is none
 }
 
 // target is one endpoint and what is known of it.
@@ -52,6 +53,7 @@ type target struct {
 	number int       // of the attempt under way, or the last one
 	ended  time.Time // when the last attempt ended
 	last   Attempt   // the last one that says something
+	opened time.Time // when the gate was found open
 }
 
 func newTargets(urls []string, parse func(string) (endpoint, error), start time.Time, p policy,
@@ -92,8 +94,8 @@ func (t *target) poll(ctx context.Context) {
 		HTTPClient: &http.Client{Transport: t},
 		RetryMax:   math.MaxInt, // 0 would mean one try; the context ends the loop
 		CheckRetry: func(ctx context.Context, _ *http.Response, _ error) (bool, error) { return t.again(t.last), ctx.Err() },
-		Backoff: func(_, _ time.Duration, _ int, _ *http.Response) time.Duration { // from the end of the attempt
-			return pause(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused) - time.Since(t.ended)
+		Backoff: func(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
+			return t.pause() - time.Since(t.ended)
 		},
 	}
 	defer closeIdle(t.transport)
@@ -107,14 +109,24 @@ func (t *target) poll(ctx context.Context) {
 	}
 }
 
-// RoundTrip makes one attempt. retryablehttp and http.Client see that it was made, and no more: no Location to
-// follow, no Retry-After to obey, no body to drain.
+// RoundTrip makes one attempt, as soon as the gate allows it. retryablehttp and http.Client see that it was made, and no
+// more: no Location to follow, no Retry-After to obey, no body to drain.
 func (t *target) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.waitAtGate(req.Context())
 	if err := req.Context().Err(); err != nil {
 		return nil, err // the wait has ended: no attempt any more
 	}
 	t.attempt(req)
 	return answer(req), nil
+}
+
+// pause is the time from the end of an attempt to the next attempt, or to the first knock before it.
+func (t *target) pause() time.Duration {
+	full := pause(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused || t.gated())
+	if t.opened.IsZero() {
+		return full
+	}
+	return min(full, max(t.ended.Sub(t.opened), MinInterval)) // it will be ready in a moment: 10 ms, 20 ms, 40 ms ...
 }
 
 // attempt asks once and records the outcome. It owns the deadline of the attempt: connecting, asking and waiting for

@@ -1,0 +1,54 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// A gate is Config.Gate: whether its address accepts connections.
+type gate func() bool
+
+var errGate = errors.New("must be of the form tcp://127.0.0.1:15021")
+
+// parseGate returns the gate at raw, or nil where there is none. knock connects to it.
+func parseGate(raw string, knock func(netip.AddrPort) bool) (gate, error) {
+	if raw == "" {
+		return nil, nil
+	}
+	e, err := parseURL(raw)
+	if err != nil || e.scheme != "tcp" {
+		return nil, errGate
+	}
+	address, err := netip.ParseAddrPort(e.address)
+	if err != nil || !address.Addr().Is4() || !address.Addr().IsLoopback() {
+		return nil, errGate
+	}
+	return func() bool { return knock(address) }, nil
+}
+
+// gated reports whether to knock: the endpoint has answered that it is not ready, and the gate was never open.
+func (t *target) gated() bool { return t.gate != nil && t.opened.IsZero() && t.last.Outcome == Unready }
+
+// waitAtGate returns when the gate opens, or when an attempt is due though it is shut. The endpoint alone says whether
+// it is ready.
+func (t *target) waitAtGate(ctx context.Context) {
+	due := t.ended.Add(pauseAtGate(t.ended.Sub(t.start), t.interval))
+	for t.gated() && ctx.Err() == nil && time.Now().Before(due) {
+		if t.gate() {
+			t.opened = time.Now()
+			return
+		}
+		sleep(ctx, min(pause(time.Since(t.start), t.interval, true), time.Until(due)))
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
