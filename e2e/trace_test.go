@@ -50,9 +50,12 @@ func TestTrace(t *testing.T) {
 		args   []string
 		want   []string
 		root   bool
+		alone  bool // in a network of its own, with an agent of Istio's that is not ready
 	}{
 		{name: "503, then 200", args: []string{"--url", port.URL(), "--", "true"},
 			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/tty", "write socket", "write stderr"}},
+		{name: "Istio's preset", alone: true, args: []string{"--timeout", "1s", "--", "true"},
+			want: []string{"connect 127.0.0.1:15020", "connect 127.0.0.1:15021", "execve " + truePath, "open /dev/tty", "write socket", "write stderr"}},
 		{name: "ready at once", args: []string{"--url", "file://" + file, "--", "true"},
 			want: []string{"execve " + truePath, "write stderr"}},
 		{name: "disabled, and silent", args: []string{"--disabled", "--log-level", "error", "--", "true"},
@@ -79,7 +82,17 @@ func TestTrace(t *testing.T) {
 			if test.root {
 				harness.NeedRoot(t)
 			}
-			got := traced(t, test.before, append([]string{harness.Binary(t)}, test.args...))
+			command := append([]string{harness.Binary(t)}, test.args...)
+			var got []string
+			if test.alone {
+				harness.InNetwork(t, func() {
+					l := listenHere(t, "127.0.0.1:15020")
+					go func() { _ = sidecar.New(false).Serve(l) }()
+					got = traced(t, nil, command)
+				})
+			} else {
+				got = traced(t, test.before, command)
+			}
 			const tty = "open /dev/tty" // comes also where the first attempt takes more than 3 ms
 			if !slices.Contains(test.want, tty) {
 				got = slices.DeleteFunc(got, func(event string) bool { return event == tty })

@@ -3,6 +3,7 @@
 package harness
 
 import (
+	"fmt"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -18,21 +19,28 @@ func InNetwork(t testing.TB, f func()) {
 	t.Helper()
 	NeedRoot(t)
 	NeedTools(t, "ip")
-	done := make(chan struct{})
+	if err := OwnNetwork(func() error { f(); return nil }); err != nil {
+		t.Error(err)
+	}
+}
+
+// OwnNetwork is InNetwork without a test.
+func OwnNetwork(f func() error) error {
+	done := make(chan error, 1)
 	go func() {
-		defer close(done)
+		defer close(done)      // also where f ends this goroutine
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Error(err)
+			done <- err
 			return
 		}
 		for _, args := range []string{"link set lo up", "addr add 10.1.2.3/32 dev lo"} {
 			if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {
-				t.Errorf("ip %s: %v: %s", args, err, out)
+				done <- fmt.Errorf("ip %s: %w: %s", args, err, out)
 				return
 			}
 		}
-		f()
+		done <- f()
 	}()
-	<-done
+	return <-done
 }

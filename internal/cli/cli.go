@@ -92,12 +92,14 @@ func (s *Settings) read(r *reader) {
 	sidecar := presetCalled(r.oneOf("sidecar"))
 	urls := r.urls("url", probe.ValidateURL, probe.DefaultURL)
 	s.Sidecars = sidecars(sidecar, urls)
+	gate := "" // whoever has moved the ports names the URL
 	if len(urls) == 0 {
-		urls = []string{sidecar.ready}
+		urls, gate = []string{sidecar.ready}, sidecar.gate
 	}
 	once := r.boolean("once")
 	s.Probe = probe.Config{
 		URLs:           urls,
+		Gate:           gate,
 		Accepts:        r.statuses("ready-status", sidecar.status),
 		Timeout:        r.duration("timeout", 0, "a duration such as 90s or 2m, or 0 to never give up"),
 		RequestTimeout: r.duration("request-timeout", 1, durationAboveZero),

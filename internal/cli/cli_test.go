@@ -38,7 +38,7 @@ func TestDefaultsAreThoseOfProbe(t *testing.T) {
 	got := s.Probe
 	got.Accepts = nil
 	want := probe.Config{
-		URLs: []string{probe.DefaultURL}, Timeout: probe.DefaultTimeout, RequestTimeout: probe.DefaultRequestTimeout,
+		URLs: []string{probe.DefaultURL}, Gate: probe.DefaultGate, Timeout: probe.DefaultTimeout, RequestTimeout: probe.DefaultRequestTimeout,
 		Interval: probe.DefaultInterval, UserAgent: "envoy-wait/" + Version(),
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -219,6 +219,19 @@ func TestPresets(t *testing.T) {
 	}
 	if p := presets[0]; p.ready != probe.DefaultURL || p.name != "istio" {
 		t.Errorf("the first is %v", p)
+	}
+}
+
+// Only Istio's preset has a gate, and a --url takes it away.
+func TestGate(t *testing.T) {
+	for _, p := range presets {
+		want := map[string]string{"istio": probe.DefaultGate}[p.name]
+		if s, err := parse([]string{"--sidecar", p.name}, nil); err != nil || s.Probe.Gate != want {
+			t.Errorf("%s: %q, %v, want %q", p.name, s.Probe.Gate, err, want)
+		}
+		if s, err := parse(nil, []string{"ENVOY_WAIT_SIDECAR=" + p.name, "ENVOY_WAIT_URL=" + p.ready}); err != nil || s.Probe.Gate != "" {
+			t.Errorf("%s, with a URL: %q, %v, want none", p.name, s.Probe.Gate, err)
+		}
 	}
 }
 
