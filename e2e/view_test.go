@@ -97,6 +97,13 @@ func TestTheAppsView(t *testing.T) {
 	}
 }
 
+// The kernel holds a parent death signal for each thread, and only the first has one (PR_SET_PDEATHSIG in prctl(2)).
+func TestParentDeathSignal(t *testing.T) {
+	harness.NeedTools(t, "setpriv")
+	command := []string{"--pdeathsig", "TERM", harness.Binary(t), "--disabled", "--", "setpriv", "--dump"}
+	harness.WantIn(t, harness.Run(t, "setpriv", command...).WantCode(t, 0).Stdout, "Parent death signal: TERM")
+}
+
 // bit is that of a signal in the masks of /proc/PID/status.
 func bit(signal syscall.Signal) uint64 { return 1 << (signal - 1) }
 

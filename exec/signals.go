@@ -32,7 +32,7 @@ func (e *SignalError) Error() string {
 // Catch begins to catch TERM, INT and HUP. Call it first of all in main. Those that are ignored (nohup) stay so. os/signal
 // takes 0.04 to 0.15 ms for each signal, which every start pays: so the others wait for CatchAll.
 func Catch() *Signals {
-	runtime.LockOSThread() // execve on the first thread of the process is what debuggers and tracers expect
+	runtime.LockOSThread() // on the first thread: debuggers expect execve there, and it has the parent death signal
 	s := &Signals{caught: make(chan os.Signal, 64)}
 	s.catch([]syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP})
 	return s
