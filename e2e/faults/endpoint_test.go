@@ -328,10 +328,12 @@ func tlsServer(t *testing.T) string {
 	return server.URL + sidecar.Path
 }
 
-// fullBacklog is a listener that accepts nothing and whose queue is full: the
+func fullBacklog(t *testing.T, e *endpoint, _ *start) { fill(t, e.port.Listen()) }
+
+// fill makes of l a listener that accepts nothing and whose queue is full: the
 // kernel drops each SYN.
-func fullBacklog(t *testing.T, e *endpoint, _ *start) {
-	raw, err := e.port.Listen().(*net.TCPListener).SyscallConn()
+func fill(t *testing.T, l net.Listener) {
+	raw, err := l.(*net.TCPListener).SyscallConn()
 	if err == nil {
 		err = errors.Join(raw.Control(func(fd uintptr) { err = unix.Listen(int(fd), 0) }), err)
 	}
@@ -339,7 +341,7 @@ func fullBacklog(t *testing.T, e *endpoint, _ *start) {
 		t.Fatal(err)
 	}
 	for range 10 {
-		conn, err := net.DialTimeout("tcp", e.port.Address, 100*time.Millisecond)
+		conn, err := net.DialTimeout("tcp", l.Addr().String(), 100*time.Millisecond)
 		if err != nil {
 			return
 		}

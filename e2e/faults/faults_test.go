@@ -70,6 +70,7 @@ type fault struct {
 	setUp func(*testing.T, *endpoint, *start) // what else is wrong
 	ready bool
 	slack time.Duration // to be added to maxOverrun
+	alone bool          // in a network of its own: a port may be any
 }
 
 // start is how envoy-wait is started.
@@ -107,13 +108,13 @@ func check(t *testing.T, subject string, faults []fault, alsoReady bool) {
 // check runs the row to one of its ends, and returns the exit status.
 func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpoint), ready bool, s *seen) int {
 	t.Helper()
-	r := f.run(t, onTimeout, serve, ready)
+	r := f.runWhere(t, onTimeout, serve, ready)
 	// A busy machine may delay one run; a deadline that does not hold shows in
 	// each.
 	for range 4 {
 		if r.late && !ready && r.Signal == 0 {
 			t.Logf("it took %v, once more", r.Took())
-			r = f.run(t, onTimeout, serve, ready)
+			r = f.runWhere(t, onTimeout, serve, ready)
 		}
 	}
 	if r.late {
@@ -152,7 +153,16 @@ func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpo
 	return r.Code
 }
 
-// run runs the row once.
+// runWhere runs the row once, in its network.
+func (f fault) runWhere(t *testing.T, onTimeout string, serve func(net.Conn, *endpoint), ready bool) (r result) {
+	t.Helper()
+	if !f.alone {
+		return f.run(t, onTimeout, serve, ready)
+	}
+	harness.InNetwork(t, func() { r = f.run(t, onTimeout, serve, ready) })
+	return r
+}
+
 func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoint), ready bool) result {
 	t.Helper()
 	binaries(t) // a build takes its time: not when the endpoint is there already
@@ -166,7 +176,10 @@ func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoin
 	if f.setUp != nil {
 		f.setUp(t, e, how)
 	}
-	how.args = append([]string{"--url", e.url, "--timeout", timeout.String()}, how.args...)
+	how.args = append([]string{"--timeout", timeout.String()}, how.args...)
+	if e.url != "" { // else that of the preset
+		how.args = append([]string{"--url", e.url}, how.args...)
+	}
 	p := launch(t, e, how)
 	end := timeout
 	if how.during != nil && !ready {
