@@ -55,6 +55,29 @@ func TestRace(t *testing.T) {
 	}
 }
 
+// Istio's agent writes a warning for each request while Envoy is not ready. It writes
+// far fewer of them where port 15021 tells when it is time.
+func TestWarningsOfTheAgent(t *testing.T) {
+	needCluster(t)
+	n := newNamespace(t)
+	var manifest []string
+	for name, flags := range map[string]string{"knocks": "", "asks": "--url, http://localhost:15020/healthz/ready, "} {
+		pod := pod(name, never, "name: app, command: [envoy-wait, "+flags+"--, app]")
+		manifest = append(manifest, strings.Replace(pod, "{name: "+name, "{annotations: {"+startsAfter(10*time.Second)+"}, name: "+name, 1))
+	}
+	n.apply(inject(t, strings.Join(manifest, "---\n")))
+	warnings := func(name string) int {
+		p := pods.await(n, name, "running", running("app"))
+		n.follow(p, "app").Await("app: started as PID 1\n")
+		return strings.Count(n.logs(p, proxy), "Envoy proxy is NOT ready")
+	}
+	few, many := warnings("knocks"), warnings("asks")
+	t.Logf("warnings of the agent: %d, and %d with --url", few, many)
+	if few < 1 || 2*few > many {
+		t.Errorf("the agent wrote %d warnings, and %d with --url; want less than half", few, many)
+	}
+}
+
 // A sidecar that crashes during the wait and comes back: the wait goes on.
 func TestSidecarCrashes(t *testing.T) {
 	needCluster(t)
