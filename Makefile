@@ -21,6 +21,7 @@ BUILD_IMAGE = $(ENGINE) build --build-arg VERSION='$(VERSION:v%=%)' --build-arg 
               --build-arg CREATED='$(CREATED)' $(IMAGE_FLAGS)
 
 SVG_TERM_VERSION := 2.1.1
+RIVALS := bin/rivals
 KUSTOMIZE_VERSION := v5.8.2
 
 # Tools, each at one version, built into bin/tools. Of goreleaser, v2.14 to v2.17 write a wrong
@@ -33,7 +34,7 @@ $(TOOLS)/golangci-lint:   PACKAGE := github.com/golangci/golangci-lint/v2/cmd/go
 $(TOOLS)/goreleaser:      PACKAGE := github.com/goreleaser/goreleaser/v2@v2.13.3
 $(TOOLS)/govulncheck:     PACKAGE := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
-.PHONY: help build test proof fuzz e2e e2e-kubernetes e2e-kubernetes-images e2e-release record-kubernetes demo demo-picture docs lint vuln bench release release-notes image image-distroless pin clean
+.PHONY: help build test proof fuzz e2e e2e-kubernetes e2e-kubernetes-images e2e-release record-kubernetes demo demo-picture docs lint vuln bench rivals release release-notes image image-distroless pin clean
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
@@ -115,7 +116,12 @@ vuln: $(TOOLS)/govulncheck ## look for known vulnerabilities in source and binar
 	 { echo "make vuln: a finding, or no way to https://vuln.go.dev, where the list is; SECURITY.md says what to do with a finding" >&2; exit 1; }
 
 bench: build ## measure lag, cost and start-up beside what else people use, into docs/ (BENCHFLAGS=-quick: a minute, into bin/)
-	@go run ./e2e/bench -binary bin/envoy-wait $(BENCHFLAGS)
+	@PATH="$(CURDIR)/$(RIVALS):$(CURDIR)/$(CLUSTER):$$PATH" go run ./e2e/bench -binary bin/envoy-wait $(BENCHFLAGS)
+
+rivals: ## build what make bench compares with, from the sources that docs/performance.md names: needs the network
+	for package in github.com/kvij/scuttle@d17ea9c436a6 wait4x.dev/v3/cmd/wait4x@07151348d13f github.com/jwilder/dockerize@2b3e41aa277b; do \
+	 CGO_ENABLED=0 GOBIN=$(abspath $(RIVALS)) go install -trimpath -ldflags '-s -w' $$package || exit 1; \
+	done
 
 release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod ## make the files of a release in bin/release: binaries, archives, packages, SBOMs, checksums
 	$(TOOLS)/goreleaser check --quiet

@@ -27,23 +27,31 @@ func (t *table) aim(what, most, measured string, share float64) {
 
 // lagAim is the aim for the 95th percentile of a wait's lag.
 func lagAim(w wait) time.Duration {
-	if w.Refused {
+	switch {
+	case w.Phase == refused:
 		return w.Length/50 + 15*time.Millisecond
+	case w.Phase == gated && w.Length > 12*time.Second:
+		return 275 * time.Millisecond
+	case w.Phase == gated:
+		return w.Length/50 + 25*time.Millisecond
+	default:
+		return max(w.Length/20, 100*time.Millisecond) + 15*time.Millisecond
 	}
-	return max(w.Length/20, 100*time.Millisecond) + 15*time.Millisecond
 }
 
 // judgeLag judges each lag by the length of its own wait.
 func (r *report) judgeLag(t *table) {
-	for _, refused := range []bool{true, false} {
-		rule := map[bool]string{true: "2 % + 15 ms", false: "5 % or 100 ms, + 15 ms"}[refused]
+	for _, phase := range phases {
+		rule := map[state]string{
+			refused: "2 % + 15 ms", unready: "5 % or 100 ms, + 15 ms", gated: "2 % + 25 ms, above 12 s 275 ms",
+		}[phase]
 		for _, length := range r.plan.lengths {
-			waits := choose(r.Waits, nameOwn, refused, length)
+			waits := choose(r.Waits, nameOwn, phase, length)
 			if waits == nil {
 				continue
 			}
 			shares := each(waits, func(w wait) float64 { return float64(w.Lag) / float64(lagAim(w)) })
-			what := fmt.Sprintf("lag, %s, %s", until(refused), seconds(length))
+			what := fmt.Sprintf("lag, %s, %s", string(phase), seconds(length))
 			t.aim(what+", p95", rule, ms(quantile(lags(waits), 0.95)), quantile(shares, 0.95))
 			t.aim(what+", p50", "half of that", ms(quantile(lags(waits), 0.5)), 2*quantile(shares, 0.5))
 		}
@@ -52,23 +60,31 @@ func (r *report) judgeLag(t *table) {
 
 func (r *report) judgeCost(t *table) {
 	for _, length := range r.plan.costs {
-		for _, refused := range []bool{true, false} {
-			c := r.costOf(nameOwn, refused, length)
+		for _, phase := range phases {
+			c := r.costOf(nameOwn, phase, length)
 			if c.Length == 0 {
 				continue
 			}
-			what := fmt.Sprintf("%s wait, %s, ", seconds(length), until(refused))
-			if length == 30*time.Second {
-				limit := map[bool]float64{true: 0.005, false: 0.003}[refused]
-				share := c.CPU.Seconds() / c.Length.Seconds()
+			what := fmt.Sprintf("%s wait, %s, ", seconds(length), string(phase))
+			share := c.CPU.Seconds() / c.Length.Seconds()
+			limit := map[state]float64{refused: 0.005, unready: 0.003}[phase]
+			switch ungated := r.costOf(nameUngated, phase, length); {
+			case length != 30*time.Second:
+			case phase == gated:
+				most := 1.2 * ungated.CPU.Seconds()
+				t.aim(what+"CPU", "1.2 × that with --url", times(c.CPU.Seconds(), ungated.CPU.Seconds()), c.CPU.Seconds()/most)
+			default:
 				t.aim(what+"CPU of a core", percent(limit), percent(share), share/limit)
 			}
 			t.aim(what+"peak memory", "12 MB", megabytes(1024*c.PeakKB), 1024*float64(c.PeakKB)/12e6)
 		}
 	}
 	for _, g := range r.growth {
+		if g.name == nameOwn && g.phase == gated && g.early == time.Minute {
+			t.aim("requests in a minute, "+string(g.phase), "40", count(g.earlyRequests), float64(g.earlyRequests)/40)
+		}
 		if g.name == nameOwn {
-			t.aim(fmt.Sprintf("peak memory after %s, %s", seconds(g.late), until(g.refused)),
+			t.aim(fmt.Sprintf("peak memory after %s, %s", seconds(g.late), string(g.phase)),
 				fmt.Sprintf("%s, as after %s", megabytes(g.earlyBytes), seconds(g.early)),
 				megabytes(g.lateBytes), float64(g.lateBytes)/float64(g.earlyBytes))
 		}
@@ -76,16 +92,23 @@ func (r *report) judgeCost(t *table) {
 }
 
 func (r *report) judgeStart(t *table) {
-	own, program := r.start(nameOwn), r.start(nameGo)
+	own := r.start(nameOwn)
 	if own.name == "" {
 		return
 	}
-	twice := func(what string, own, program []time.Duration) {
-		value, limit := quantile(own, 0.5), 2*quantile(program, 0.5)
-		t.aim(what, "2 × a Go program that execs, "+ms(limit), ms(value), float64(value)/float64(limit))
+	for _, other := range []struct {
+		start
+		factor float64
+	}{{r.start(nameGo), 2}, {r.start(nameScuttle), 1}} {
+		atMost := func(what string, own, first []time.Duration) {
+			if other.name != "" {
+				value, limit := quantile(own, 0.5).Seconds(), other.factor*quantile(first, 0.5).Seconds()
+				t.aim(what, fmt.Sprintf("%.0f × %s", other.factor, other.name), times(value, limit/other.factor), value/limit)
+			}
+		}
+		atMost("start-up when ready, to the app's first instruction", own.first, other.first)
+		atMost("start-up when ready, to the app's end", own.whole, other.whole)
 	}
-	twice("start-up when ready, to the app's first instruction", own.first, program.first)
-	twice("start-up when ready, to the app's end", own.whole, program.whole)
 	cpu := quantile(own.cpu, 0.5)
 	t.aim("start-up when ready, CPU", "7 ms", ms(cpu), 1000*cpu.Seconds()/7)
 	for _, c := range r.company {

@@ -20,14 +20,14 @@ func (r *report) compare() {
 		duration(now.name+", to the app's first instruction", quantile(now.first, 0.5), quantile(before.first, 0.5))
 		duration(now.name+", CPU of a start", quantile(now.cpu, 0.5), quantile(before.cpu, 0.5))
 	}
-	for _, refused := range []bool{true, false} {
+	for _, phase := range phases {
 		for _, length := range r.plan.lengths {
-			now, before := choose(r.Waits, nameOwn, refused, length), choose(r.Waits, nameBaseline, refused, length)
-			duration(fmt.Sprintf("lag, %s, %s, p95", until(refused), seconds(length)), quantile(lags(now), 0.95), quantile(lags(before), 0.95))
+			now, before := choose(r.Waits, nameOwn, phase, length), choose(r.Waits, nameBaseline, phase, length)
+			duration(fmt.Sprintf("lag, %s, %s, p95", string(phase), seconds(length)), quantile(lags(now), 0.95), quantile(lags(before), 0.95))
 		}
 		for _, length := range r.plan.costs {
-			now, before := r.costOf(nameOwn, refused, length), r.costOf(nameBaseline, refused, length)
-			what := fmt.Sprintf("%s wait, %s, ", seconds(length), until(refused))
+			now, before := r.costOf(nameOwn, phase, length), r.costOf(nameBaseline, phase, length)
+			what := fmt.Sprintf("%s wait, %s, ", seconds(length), string(phase))
 			duration(what+"CPU", now.CPU, before.CPU)
 			if before.PeakKB > 0 {
 				t.row(what+"peak memory", megabytes(1024*now.PeakKB), megabytes(1024*before.PeakKB), times(float64(now.PeakKB), float64(before.PeakKB)))

@@ -23,13 +23,13 @@ type company struct {
 
 // beside starts an app that stays, and counts the other processes of the tree.
 func (b *bench) beside(ctx context.Context, r *report, rivals []rival) error {
-	s, err := open(false, 0)
+	s, err := open(unready, 0)
 	if err != nil {
 		return err
 	}
 	t := newTable(1, "", "processes beside the app", "their memory", "size of the binary")
 	for _, rival := range rivals {
-		c, err := companyOf(ctx, rival, s.Address)
+		c, err := companyOf(ctx, rival, s)
 		if err != nil {
 			return err
 		}
@@ -41,11 +41,11 @@ func (b *bench) beside(ctx context.Context, r *report, rivals []rival) error {
 	return err
 }
 
-func companyOf(ctx context.Context, r rival, address string) (c company, err error) {
+func companyOf(ctx context.Context, r rival, s *standIn) (c company, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	app := []string{"sleep", "600"}
-	cmd := r.command(ctx, address, app)
+	cmd := r.command(ctx, s, app)
 	if err := cmd.Start(); err != nil {
 		return c, err
 	}

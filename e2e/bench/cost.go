@@ -13,10 +13,8 @@ func (b *bench) cost(ctx context.Context, r *report, rivals []rival) error {
 	for _, length := range r.plan.costs {
 		var jobs []job
 		for range 3 {
-			for _, rival := range rivals {
-				for _, refused := range []bool{true, false} {
-					jobs = append(jobs, job{rival, refused, length, length})
-				}
+			for phase, rival := range pairs(rivals) {
+				jobs = append(jobs, job{rival, phase, length, length})
 			}
 		}
 		waits, err := b.waitAll(ctx, jobs, len(jobs))
@@ -26,15 +24,18 @@ func (b *bench) cost(ctx context.Context, r *report, rivals []rival) error {
 		r.Costs = append(r.Costs, waits...)
 	}
 	t := newTable(3, "until ready", "wait", "", "CPU", "of a core", "an attempt", "peak memory", "attempts", "connections", "requests", "slept", "log lines", "log bytes")
-	for _, refused := range []bool{true, false} {
+	for _, phase := range phases {
 		for _, length := range r.plan.costs {
 			for _, rival := range rivals {
-				c := r.costOf(rival.name, refused, length)
+				c := r.costOf(rival.name, phase, length)
+				if c.Length == 0 {
+					continue
+				}
 				an := "?"
 				if c.Attempts > 0 {
 					an = ms(c.CPU / time.Duration(c.Attempts))
 				}
-				t.row(until(refused), seconds(length), rival.name, ms(c.CPU), percent(c.CPU.Seconds()/c.Length.Seconds()), an,
+				t.row(string(phase), seconds(length), rival.name, ms(c.CPU), percent(c.CPU.Seconds()/c.Length.Seconds()), an,
 					megabytes(1024*c.PeakKB), count(c.Attempts), count(c.Connections), count(c.Requests), fmt.Sprint(c.Voluntary),
 					count(c.LogLines), count(c.LogBytes))
 			}
@@ -45,8 +46,8 @@ func (b *bench) cost(ctx context.Context, r *report, rivals []rival) error {
 }
 
 // costOf is the mean of the CPU, and the most of all else.
-func (r *report) costOf(name string, refused bool, length time.Duration) (c wait) {
-	waits := choose(r.Costs, name, refused, length)
+func (r *report) costOf(name string, phase state, length time.Duration) (c wait) {
+	waits := choose(r.Costs, name, phase, length)
 	for _, w := range waits {
 		c.Length, c.CPU = max(c.Length, w.Length), c.CPU+w.CPU
 		c.PeakKB, c.Voluntary = max(c.PeakKB, w.PeakKB), max(c.Voluntary, w.Voluntary)

@@ -6,42 +6,51 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
 // growth is the peak memory of a long wait.
 type growth struct {
 	name                  string
-	refused               bool
+	phase                 state
 	early, late           time.Duration
 	earlyBytes, lateBytes int64
+	earlyRequests         int
 }
 
 // beginGrowth starts waits for sidecars that never become ready, and watches their
 // memory beside the other parts: such a wait is nearly idle.
-func (b *bench) beginGrowth(ctx context.Context, rivals []rival, length time.Duration) func() ([]growth, error) {
-	all := make([]growth, 2*len(rivals))
-	errs := make([]error, len(all))
-	for i := range all {
-		b.rest.Go(func() { all[i], errs[i] = b.grow(ctx, rivals[i%len(rivals)], i < len(rivals), length) })
+func (b *bench) beginGrowth(ctx context.Context, rivals []rival, length time.Duration) func() ([]*growth, error) {
+	var all []*growth
+	var errs []error
+	var mu sync.Mutex // guards errs
+	for phase, rival := range pairs(rivals) {
+		g := &growth{name: rival.name, phase: phase, early: length / 10, late: length}
+		all = append(all, g)
+		b.rest.Go(func() {
+			err := phase.in(func() error { return b.grow(ctx, rival, g) })
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		})
 	}
-	return func() ([]growth, error) {
+	return func() ([]*growth, error) {
 		b.rest.Wait()
 		return all, errors.Join(errs...)
 	}
 }
 
-func (b *bench) grow(ctx context.Context, r rival, refused bool, length time.Duration) (growth, error) {
-	g := growth{name: r.name, refused: refused, early: length / 10, late: length}
-	s, err := open(refused, never)
+func (b *bench) grow(ctx context.Context, r rival, g *growth) error {
+	s, err := open(g.phase, never)
 	if err != nil {
-		return g, err
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd := r.command(ctx, s.Address, []string{b.helper("app")})
+	cmd := r.command(ctx, s, []string{b.helper("app")})
 	if err := cmd.Start(); err != nil {
-		return g, err
+		return err
 	}
 	peak := func(after time.Duration) int64 {
 		select {
@@ -51,25 +60,26 @@ func (b *bench) grow(ctx context.Context, r rival, refused bool, length time.Dur
 		return memory(cmd.Process.Pid, "VmHWM")
 	}
 	g.earlyBytes = peak(g.early)
+	g.earlyRequests = s.Requests()
 	g.lateBytes = peak(g.late - g.early)
 	cancel()
 	_ = cmd.Wait()
 	if g.lateBytes == 0 {
-		return g, fmt.Errorf("%s: ended before its sidecar was ready", r.name)
+		return fmt.Errorf("%s: ended before its sidecar was ready", r.name)
 	}
 	_, err = s.close()
-	return g, err
+	return err
 }
 
-func (r *report) showGrowth(all []growth, err error) error {
+func (r *report) showGrowth(all []*growth, err error) error {
 	if err != nil {
 		return err
 	}
 	r.growth = all
-	t := newTable(2, "until ready", "", "after "+seconds(r.plan.growth/10), "after "+seconds(r.plan.growth))
+	t := newTable(2, "until ready", "", "after "+seconds(r.plan.growth/10), "after "+seconds(r.plan.growth), "requests in "+seconds(r.plan.growth/10))
 	for _, g := range all {
-		t.row(until(g.refused), g.name, megabytes(g.earlyBytes), megabytes(g.lateBytes))
+		t.row(string(g.phase), g.name, megabytes(g.earlyBytes), megabytes(g.lateBytes), count(g.earlyRequests))
 	}
-	r.show("Peak memory of a long wait", t)
+	r.show("Peak memory and requests of a long wait", t)
 	return nil
 }

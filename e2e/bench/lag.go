@@ -40,11 +40,13 @@ func moments(length time.Duration, n int) []time.Duration {
 func (b *bench) lag(ctx context.Context, r *report, rivals []rival) error {
 	for _, length := range r.plan.lengths {
 		var jobs []job
-		for _, rival := range rivals {
-			for _, refused := range []bool{true, false} {
-				for _, after := range moments(length, r.plan.waits) {
-					jobs = append(jobs, job{rival, refused, length, after})
-				}
+		for phase, rival := range pairs(rivals) {
+			n := r.plan.waits
+			if !rival.ours {
+				n /= 2
+			}
+			for _, after := range moments(length, n) {
+				jobs = append(jobs, job{rival, phase, length, after})
 			}
 		}
 		rand.Shuffle(len(jobs), func(i, j int) { jobs[i], jobs[j] = jobs[j], jobs[i] })
@@ -54,21 +56,28 @@ func (b *bench) lag(ctx context.Context, r *report, rivals []rival) error {
 		}
 		r.Waits = append(r.Waits, waits...)
 	}
+	r.showLag(rivals)
+	return nil
+}
+
+func (r *report) showLag(rivals []rival) {
 	t := newTable(3, "until ready", "wait", "", "lag p50", "p95", "max", "max to wait", "attempts, p50")
-	for _, refused := range []bool{true, false} {
+	for _, phase := range phases {
 		for _, length := range r.plan.lengths {
 			for _, rival := range rivals {
-				waits := choose(r.Waits, rival.name, refused, length)
+				waits := choose(r.Waits, rival.name, phase, length)
+				if waits == nil {
+					continue
+				}
 				lags := lags(waits)
 				share := quantile(each(waits, func(w wait) float64 { return w.Lag.Seconds() / w.Length.Seconds() }), 1)
 				tries := quantile(each(waits, func(w wait) int { return w.Attempts }), 0.5)
-				t.row(until(refused), seconds(length), rival.name, ms(quantile(lags, 0.5)), ms(quantile(lags, 0.95)), ms(quantile(lags, 1)),
+				t.row(string(phase), seconds(length), rival.name, ms(quantile(lags, 0.5)), ms(quantile(lags, 0.95)), ms(quantile(lags, 1)),
 					percent(share), count(tries))
 			}
 		}
 	}
-	r.show(fmt.Sprintf("Lag from ready to the app's first instruction, %d waits of each kind", r.plan.waits), t)
-	return nil
+	r.show(fmt.Sprintf("Lag from ready to the app's first instruction, %d waits of each kind of envoy-wait, %d of others", r.plan.waits, r.plan.waits/2), t)
 }
 
 func lags(waits []wait) []time.Duration {

@@ -10,6 +10,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -112,10 +113,17 @@ func run(o *options) error {
 	if err := r.sayMachine(o); err != nil {
 		return err
 	}
+	if os.Geteuid() != 0 {
+		phases = slices.DeleteFunc(phases, func(p state) bool { return p == gated })
+		r.print("Left out, since it needs root: " + string(gated) + ".\n\n")
+	}
 	waiters, starters := b.rivals(o)
 	waiters, starters = r.installed(waiters), r.installed(starters)
+	if err := errors.Join(b.copyAll(waiters), b.copyAll(starters)); err != nil {
+		return err
+	}
 
-	var awaitGrowth func() ([]growth, error)
+	var awaitGrowth func() ([]*growth, error)
 	if slices.Contains(o.only, "growth") { // beside all else
 		awaitGrowth = b.beginGrowth(ctx, own(waiters), r.plan.growth)
 	}

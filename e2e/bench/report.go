@@ -16,7 +16,7 @@ type report struct {
 	plan    plan
 	starts  []start
 	company []company
-	growth  []growth
+	growth  []*growth
 
 	Waits, Costs []wait // for the plots
 

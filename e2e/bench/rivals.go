@@ -4,31 +4,49 @@ package main
 
 import (
 	"context"
+	"debug/buildinfo"
 	"fmt"
+	"iter"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
-
-	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // rival is a way to start an app, with or without a wait.
 type rival struct {
 	name string
 	// words are the command line, env its variables. {url} and {address} stand for
-	// the sidecar's, the word {command} for the app's words.
+	// the sidecar's, {health} for the URL that the kubelet asks. The word {command}
+	// stands for the app's words, {sidecar} for what envoy-wait has to know.
 	words, env []string
 	ours       bool     // a build of envoy-wait
 	needs      []string // programs, besides the first word
+	only       state    // the only phase that it is for
+}
+
+// pairs are the phases with the rivals that they are for.
+func pairs(rivals []rival) iter.Seq2[state, rival] {
+	return func(yield func(state, rival) bool) {
+		for _, phase := range phases {
+			for _, r := range rivals {
+				if (r.only == "" || r.only == phase) && !yield(phase, r) {
+					return
+				}
+			}
+		}
+	}
 }
 
 const (
 	nameOwn              = "envoy-wait"
 	nameBaseline         = "envoy-wait, baseline"
+	nameUngated          = "envoy-wait --url"
 	nameDisabled         = "envoy-wait --disabled"
 	nameDisabledBaseline = "envoy-wait --disabled, baseline"
+	nameScuttle          = "scuttle"
 	nameDirect           = "direct start"
 	nameGo               = "Go program that execs"
 )
@@ -44,7 +62,7 @@ func (b *bench) rivals(o *options) (waiters, starters []rival) {
 	}
 	add := func(name, nameDisabled, binary string) {
 		waiters = append(waiters, rival{name: name, ours: true,
-			words: []string{binary, "--url", "{url}", "--timeout", "15m", "--", "{command}"}})
+			words: []string{binary, "{sidecar}", "--timeout", "15m", "--", "{command}"}})
 		starters = append(starters, rival{name: nameDisabled, ours: true,
 			words: []string{binary, "--disabled", "--", "{command}"}})
 	}
@@ -52,11 +70,19 @@ func (b *bench) rivals(o *options) (waiters, starters []rival) {
 	if o.baseline != "" {
 		add(nameBaseline, nameDisabledBaseline, o.baseline)
 	}
+	waiters = append(waiters, rival{name: nameUngated, ours: true, only: gated,
+		words: []string{o.binary, "--url", "{url}", "--timeout", "15m", "--", "{command}"}})
 	waiters = append(waiters, rival{name: "shell loop", needs: []string{"curl"}, words: []string{
 		"sh", "-c", `until curl -fsS -o /dev/null {url}; do sleep 1; done; exec "$@"`, "sh", "{command}",
 	}})
+	waiters = append(waiters,
+		parseRival(nameScuttle, "ENVOY_ADMIN_API=http://{address} NEVER_KILL_ISTIO=true SCUTTLE_LOGGING=false scuttle {command}"), // or it ends with a line of its own
+		parseRival("wait4x", "wait4x http {url} --expect-status-code 200 --timeout 15m -- {command}"),
+		parseRival("dockerize", "dockerize -wait {url} -timeout 15m {command}"),
+		parseRival("pilot-agent wait", "pilot-agent wait --url {health} --timeoutSeconds 900"))
 	waiters = append(waiters, o.others...)
-	return waiters, append(starters, waiters...)
+	atOnce := slices.DeleteFunc(slices.Clone(waiters), func(r rival) bool { return r.only != "" })
+	return waiters, append(starters, atOnce...)
 }
 
 // parseRival makes a rival of words separated by spaces. Variables, NAME=VALUE, may
@@ -77,13 +103,21 @@ func parseRival(name, text string) rival {
 
 // command puts the sidecar and the app into the words, after those of before. The
 // environment is the same for all. The end of ctx kills the process group.
-func (r rival) command(ctx context.Context, address string, app []string, before ...string) *exec.Cmd {
-	replacer := strings.NewReplacer("{url}", "http://"+address+sidecar.Path, "{address}", address)
+func (r rival) command(ctx context.Context, s *standIn, app []string, before ...string) *exec.Cmd {
+	health := s.URL()
+	if s.gate != nil {
+		health = s.gate.URL()
+	}
+	replacer := strings.NewReplacer("{url}", s.URL(), "{address}", s.Address, "{health}", health)
 	words := before
 	for _, word := range r.words {
-		if word == "{command}" {
+		switch {
+		case word == "{command}":
 			words = append(words, app...)
-		} else {
+		case word == "{sidecar}" && s.phase == gated: // Istio's ports are the default
+		case word == "{sidecar}":
+			words = append(words, "--url", s.URL())
+		default:
 			words = append(words, replacer.Replace(word))
 		}
 	}
@@ -92,6 +126,20 @@ func (r rival) command(ctx context.Context, address string, app []string, before
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	return cmd
+}
+
+// built tells from which source a program was built, as far as it is a Go program and
+// says so.
+func (r rival) built() string {
+	path, err := exec.LookPath(slices.Concat(r.needs, r.words)[0])
+	if err != nil || r.ours {
+		return ""
+	}
+	info, err := buildinfo.ReadFile(path)
+	if err != nil || info.Main.Version == "" {
+		return ""
+	}
+	return fmt.Sprintf("%q is %s %s.\n\n", r.name, info.Main.Path, info.Main.Version)
 }
 
 // installed leaves out the programs that are not there, and says so.
@@ -105,11 +153,44 @@ func (r *report) installed(rivals []rival) (there []rival) {
 		}
 		if note == "" {
 			there = append(there, rival)
-		} else if !strings.Contains(r.page.String(), note) {
+			note = rival.built()
+		}
+		if !strings.Contains(r.page.String(), note) {
 			r.print(note)
 		}
 	}
 	return there
+}
+
+// copyAll lets the rivals run copies of their programs. A linker writes a file in pieces, which the kernel then caches
+// as single pages: such a program starts up to a fifth slower than one that was written from end to end, as those of
+// an image or a package are.
+func (b *bench) copyAll(rivals []rival) error {
+	for i, r := range rivals {
+		path, err := exec.LookPath(r.words[0])
+		if err != nil || r.words[0] == "sh" {
+			continue
+		}
+		if b.copies[path] == "" {
+			if b.copies[path], err = copyInto(b.dir, path); err != nil {
+				return err
+			}
+		}
+		rivals[i].words = append([]string{b.copies[path]}, r.words[1:]...)
+	}
+	return nil
+}
+
+func copyInto(dir, path string) (string, error) {
+	program, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if dir, err = os.MkdirTemp(dir, "copy"); err != nil {
+		return "", err
+	}
+	path = filepath.Join(dir, filepath.Base(path))
+	return path, os.WriteFile(path, program, 0o755) //nolint:gosec // a program
 }
 
 // size is that of the program's file, or empty if it is more than one file.

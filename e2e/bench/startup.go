@@ -20,14 +20,14 @@ type start struct {
 // startUp starts the app where the sidecar is ready. Each round has one start of
 // each program, in random order.
 func (b *bench) startUp(ctx context.Context, r *report, rivals []rival) error {
-	s, err := open(false, 0)
+	s, err := open(unready, 0)
 	if err != nil {
 		return err
 	}
 	r.starts = make([]start, len(rivals))
 	for range r.plan.starts {
 		for _, i := range rand.Perm(len(rivals)) {
-			t, err := b.try(ctx, rivals[i], s.Address, 0)
+			t, err := b.try(ctx, rivals[i], s, 0)
 			if err != nil {
 				return err
 			}

@@ -19,8 +19,9 @@ import (
 
 // bench has the helper programs.
 type bench struct {
-	dir  string
-	rest sync.WaitGroup // what runs beside all else
+	dir    string
+	rest   sync.WaitGroup    // what runs beside all else
+	copies map[string]string // of programs, by path
 }
 
 func newBench() (*bench, error) {
@@ -28,7 +29,7 @@ func newBench() (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{dir: dir}
+	b := &bench{dir: dir, copies: map[string]string{}}
 	for name, entry := range map[string]string{"launch": "", "bench/execs": "", "bench/app": " -E main.entry"} {
 		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w"+entry, "-o", dir, "./"+filepath.Join("e2e", name))
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -55,9 +56,9 @@ type trial struct {
 	log   []byte
 }
 
-// try lets a rival start the app in front of the sidecar at address. The rival
+// try lets a rival start the app in front of the sidecar. The rival
 // runs below e2e/launch, which measures it.
-func (b *bench) try(ctx context.Context, r rival, address string, atMost time.Duration) (t trial, err error) {
+func (b *bench) try(ctx context.Context, r rival, s *standIn, atMost time.Duration) (t trial, err error) {
 	reader, writer, err := os.Pipe()
 	if err != nil {
 		return t, err
@@ -65,7 +66,7 @@ func (b *bench) try(ctx context.Context, r rival, address string, atMost time.Du
 	defer func() { _ = reader.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, atMost+time.Minute)
 	defer cancel()
-	cmd := r.command(ctx, address, []string{b.helper("app")}, b.helper("launch"))
+	cmd := r.command(ctx, s, []string{b.helper("app")}, b.helper("launch"))
 	var out, log bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = &out, &log, []*os.File{writer}
 	err = cmd.Run()

@@ -18,8 +18,8 @@ import (
 // wait is one wait of one program.
 type wait struct {
 	wire.Report
-	Name    string
-	Refused bool
+	Name  string
+	Phase state
 	// Nominal is the planned length, Length the time from the start to ready.
 	Nominal, Length time.Duration
 	// Lag is the time from ready to the app's first instruction.
@@ -32,28 +32,36 @@ type wait struct {
 // job is a wait to be done.
 type job struct {
 	rival   rival
-	refused bool
+	phase   state
 	nominal time.Duration
 	after   time.Duration // when the sidecar becomes ready
 }
 
 func (b *bench) wait(ctx context.Context, j job) (w wait, err error) {
+	err = j.phase.in(func() error {
+		w, err = b.waitHere(ctx, j)
+		return err
+	})
+	return w, err
+}
+
+func (b *bench) waitHere(ctx context.Context, j job) (w wait, err error) {
 	if ctx.Err() != nil {
 		return w, ctx.Err()
 	}
-	s, err := open(j.refused, j.after)
+	s, err := open(j.phase, j.after)
 	if err != nil {
 		return w, err
 	}
-	t, err := b.try(ctx, j.rival, s.Address, j.after)
+	t, err := b.try(ctx, j.rival, s, j.after)
 	ready, closeErr := s.close()
 	if err = errors.Join(err, closeErr); err != nil {
 		return w, err
 	}
 	w = wait{
-		Report: t.Report, Name: j.rival.name, Refused: j.refused,
+		Report: t.Report, Name: j.rival.name, Phase: j.phase,
 		Nominal: j.nominal, Length: ready - t.Start, Lag: t.first - ready,
-		Attempts:    attempts(t.log, j.refused, s.Requests()),
+		Attempts:    attempts(t.log, j.phase == refused, s.Requests()),
 		Connections: s.Connections(), Requests: s.Requests(),
 		LogBytes: len(t.log), LogLines: bytes.Count(t.log, []byte("\n")),
 	}
@@ -109,18 +117,11 @@ func attempts(log []byte, refused bool, requests int) int {
 }
 
 // choose finds the waits of a kind.
-func choose(waits []wait, name string, refused bool, nominal time.Duration) (chosen []wait) {
+func choose(waits []wait, name string, phase state, nominal time.Duration) (chosen []wait) {
 	for _, w := range waits {
-		if w.Name == name && w.Refused == refused && w.Nominal == nominal {
+		if w.Name == name && w.Phase == phase && w.Nominal == nominal {
 			chosen = append(chosen, w)
 		}
 	}
 	return chosen
-}
-
-func until(refused bool) string {
-	if refused {
-		return "refused"
-	}
-	return "503"
 }

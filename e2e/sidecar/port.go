@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,14 +20,17 @@ type Port struct {
 	Address string
 }
 
-// Bind takes a port without listening.
-func Bind() (*Port, error) {
+// Bind takes any port without listening.
+func Bind() (*Port, error) { return BindTo(0) }
+
+// BindTo takes that port without listening.
+func BindTo(port int) (*Port, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	p := &Port{fd: fd}
-	err = errors.Join(share(uintptr(fd)), unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}))
+	err = errors.Join(share(uintptr(fd)), unix.Bind(fd, &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}))
 	if err != nil {
 		p.Close()
 		return nil, err
@@ -59,6 +63,21 @@ func (p *Port) Listen() (net.Listener, error) {
 		return errors.Join(raw.Control(func(fd uintptr) { err = share(fd) }), err)
 	}}
 	return config.Listen(context.Background(), "tcp4", p.Address)
+}
+
+// Open accepts connections from now on, on the socket that took the port, as Envoy
+// does. It refuses again after Close only.
+func (p *Port) Open() (net.Listener, error) {
+	if err := unix.Listen(p.fd, unix.SOMAXCONN); err != nil {
+		return nil, err
+	}
+	fd, err := unix.FcntlInt(uintptr(p.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), p.Address)
+	defer func() { _ = file.Close() }() // FileListener has one of its own
+	return net.FileListener(file)
 }
 
 // Close gives up the port. Further calls do nothing.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"image/color"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +27,7 @@ import (
 // wait is the part of the bench's wait that is drawn.
 type wait struct {
 	Name            string
-	Refused         bool
+	Phase           string
 	Nominal, Length time.Duration
 	Lag             time.Duration
 	Attempts        int // -1: unknown
@@ -46,71 +47,96 @@ func run(dir string) error {
 	if err := json.NewDecoder(os.Stdin).Decode(&in); err != nil {
 		return err
 	}
-	lag := figure{
+	lags := figure{
 		title: "Lag", label: "lag in seconds: median, least and most", bound: "longest pause of envoy-wait",
 		value: func(w wait) float64 { return w.Lag.Seconds() },
-		most:  func(wait time.Duration, refused bool) float64 { return pause(wait, refused).Seconds() },
+		most:  func(wait time.Duration, phase string) float64 { return lag(wait, phase).Seconds() },
 	}
 	attempts := figure{
 		title: "Attempts", label: "attempts: median, least and most", bound: "most attempts of envoy-wait",
 		value: func(w wait) float64 { return float64(w.Attempts) },
 		most:  mostAttempts,
 	}
-	if err := lag.draw(in.Waits, filepath.Join(dir, "performance-lag.svg")); err != nil {
+	if err := lags.draw(in.Waits, filepath.Join(dir, "performance-lag.svg")); err != nil {
 		return err
 	}
 	return attempts.draw(append(in.Waits, in.Costs...), filepath.Join(dir, "performance-attempts.svg"))
 }
 
-// pause is the longest pause that the contract allows after a wait of elapsed. It
-// is not taken from probe: the plots check the program.
-func pause(elapsed time.Duration, refused bool) time.Duration {
-	if refused {
-		return max(10*time.Millisecond, min(elapsed/50, 250*time.Millisecond))
+// The phases of a sidecar until it is ready, as the bench calls them.
+const (
+	refused = "refused"
+	unready = "503"
+	gated   = "503, 15021 refused"
+)
+
+// lag is the longest pause that the contract allows between two looks at the sidecar,
+// after a wait of elapsed. It is not taken from probe: the plots check the program.
+func lag(elapsed time.Duration, phase string) time.Duration {
+	if phase == unready {
+		return max(100*time.Millisecond, min(elapsed/20, 500*time.Millisecond))
 	}
-	return max(100*time.Millisecond, min(elapsed/20, 500*time.Millisecond))
+	return max(10*time.Millisecond, min(elapsed/50, 250*time.Millisecond))
+}
+
+// pause is the longest one between two attempts.
+func pause(elapsed time.Duration, phase string) time.Duration {
+	if phase == gated {
+		return max(400*time.Millisecond, min(elapsed/5, 2*time.Second))
+	}
+	return lag(elapsed, phase)
 }
 
 // mostAttempts counts the attempts of a wait where an attempt takes no time.
-func mostAttempts(wait time.Duration, refused bool) float64 {
+func mostAttempts(wait time.Duration, phase string) float64 {
 	n := 1.0
+	if phase == gated {
+		n += 2 // when the gate opens
+	}
 	for t := time.Duration(0); t < wait; n++ {
-		t += pause(t, refused)
+		t += pause(t, phase)
 	}
 	return n
 }
 
-// figure has two panels with logarithmic axes: refused, and 503.
+// figure has a panel with logarithmic axes for each phase.
 type figure struct {
 	title, label, bound string
 	value               func(wait) float64 // not positive: unknown
-	most                func(length time.Duration, refused bool) float64
+	most                func(length time.Duration, phase string) float64
 }
 
 func (f figure) draw(waits []wait, path string) error {
-	refused, unready := plot.New(), plot.New()
-	if err := f.fill(refused, waits, true); err != nil {
-		return err
+	var panels []*plot.Plot
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, phase := range []string{refused, unready, gated} {
+		if !slices.ContainsFunc(waits, func(w wait) bool { return w.Phase == phase }) {
+			continue // the third needs root
+		}
+		p := plot.New()
+		if err := f.fill(p, waits, phase); err != nil {
+			return err
+		}
+		p.Title.Text = f.title + ": " + phase + " until ready"
+		low, high = min(low, p.Y.Min), max(high, p.Y.Max)
+		panels = append(panels, p)
 	}
-	if err := f.fill(unready, waits, false); err != nil {
-		return err
-	}
-	refused.Title.Text = f.title + ", connections refused until ready"
-	unready.Title.Text = f.title + ", 503 until ready"
-	refused.Y.Label.Text = f.label
-	refused.Y.Min = min(refused.Y.Min, unready.Y.Min)
-	refused.Y.Max = max(refused.Y.Max, unready.Y.Max)
-	unready.Y.Min, unready.Y.Max = refused.Y.Min, refused.Y.Max
-	unready.Legend = plot.NewLegend()
+	panels[0].Y.Label.Text = f.label
 
-	canvas := vgsvg.New(26*vg.Centimeter, 12*vg.Centimeter)
+	canvas := vgsvg.New(vg.Length(13*len(panels))*vg.Centimeter, 14*vg.Centimeter)
 	area := draw.New(canvas)
 	area.SetColor(color.White)
 	area.Fill(area.Path())
-	tiles := draw.Tiles{Rows: 1, Cols: 2, PadX: vg.Centimeter}
-	areas := plot.Align([][]*plot.Plot{{refused, unready}}, tiles, area)
-	refused.Draw(areas[0][0])
-	unready.Draw(areas[0][1])
+	tiles := draw.Tiles{Rows: 1, Cols: len(panels), PadX: vg.Centimeter}
+	for i, p := range panels {
+		p.Y.Min, p.Y.Max = low, high
+		if i < len(panels)-1 {
+			p.Legend = plot.NewLegend() // the last has all programs
+		}
+	}
+	for i, a := range plot.Align([][]*plot.Plot{panels}, tiles, area)[0] {
+		panels[i].Draw(a)
+	}
 
 	file, err := os.Create(path)
 	if err != nil {
@@ -122,8 +148,8 @@ func (f figure) draw(waits []wait, path string) error {
 	return file.Close()
 }
 
-func (f figure) fill(p *plot.Plot, waits []wait, refused bool) error {
-	waits = slices.DeleteFunc(slices.Clone(waits), func(w wait) bool { return w.Refused != refused || f.value(w) <= 0 })
+func (f figure) fill(p *plot.Plot, waits []wait, phase string) error {
+	waits = slices.DeleteFunc(slices.Clone(waits), func(w wait) bool { return w.Phase != phase || f.value(w) <= 0 })
 	lengths := unique(waits, func(w wait) time.Duration { return w.Nominal })
 	var ticks plot.ConstantTicks
 	for _, length := range lengths {
@@ -133,7 +159,7 @@ func (f figure) fill(p *plot.Plot, waits []wait, refused bool) error {
 	p.X.Tick.Marker, p.Y.Tick.Marker = ticks, plot.LogTicks{Prec: -1}
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.Legend.Top, p.Legend.Left, p.Legend.Padding = true, true, vg.Points(2)
-	bound := plotter.NewFunction(func(x float64) float64 { return f.most(time.Duration(x*float64(time.Second)), refused) })
+	bound := plotter.NewFunction(func(x float64) float64 { return f.most(time.Duration(x*float64(time.Second)), phase) })
 	bound.Samples = 500
 	bound.Dashes = plotutil.Dashes(1)
 	p.Add(plotter.NewGrid(), bound)
