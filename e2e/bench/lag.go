@@ -18,9 +18,9 @@ func side(length time.Duration) int {
 	case length <= 5*time.Second:
 		return 8
 	case length <= 15*time.Second:
-		return 12
-	default:
 		return 20
+	default:
+		return 30
 	}
 }
 
@@ -43,7 +43,7 @@ func (b *bench) lag(ctx context.Context, r *report, rivals []rival) error {
 		for phase, rival := range pairs(rivals) {
 			n := r.plan.waits
 			if !rival.ours {
-				n /= 2
+				n /= 4
 			}
 			for _, after := range moments(length, n) {
 				jobs = append(jobs, job{rival, phase, length, after})
@@ -77,7 +77,7 @@ func (r *report) showLag(rivals []rival) {
 			}
 		}
 	}
-	r.show(fmt.Sprintf("Lag from ready to the app's first instruction, %d waits of each kind of envoy-wait, %d of others", r.plan.waits, r.plan.waits/2), t)
+	r.show(fmt.Sprintf("Lag from ready to the app's first instruction, %d waits of each kind of envoy-wait, %d of others", r.plan.waits, r.plan.waits/4), t)
 }
 
 func lags(waits []wait) []time.Duration {

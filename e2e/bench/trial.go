@@ -64,7 +64,7 @@ func (b *bench) try(ctx context.Context, r rival, s *standIn, atMost time.Durati
 		return t, err
 	}
 	defer func() { _ = reader.Close() }()
-	ctx, cancel := context.WithTimeout(ctx, atMost+time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*atMost+time.Minute) // some poll less and less often
 	defer cancel()
 	cmd := r.command(ctx, s, []string{b.helper("app")}, b.helper("launch"))
 	var out, log bytes.Buffer
