@@ -23,6 +23,13 @@ func TestGateOfIstio(t *testing.T) {
 			return
 		}
 		unready := make(chan struct{}, 100)
+		await := func() {
+			select {
+			case <-unready:
+			case <-time.After(harness.Patience):
+				t.Error("no request")
+			}
+		}
 		s := sidecar.New(false)
 		s.OnUnready = func() { unready <- struct{}{} }
 		go func() { _ = s.Serve(agent) }()
@@ -31,7 +38,7 @@ func TestGateOfIstio(t *testing.T) {
 		cmd := envoyWait(t, "--log-level", "debug", "--", "echo", "app")
 		p := harness.Start(t, cmd)
 		for range 3 {
-			<-unready // the first at once, the others though the gate is shut
+			await() // the first at once, the others though the gate is shut
 		}
 		gate := listenHere(t, "127.0.0.1:15021")
 		if gate == nil {
@@ -43,7 +50,7 @@ func TestGateOfIstio(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		<-unready // asked at once, and a moment too early
+		await() // a moment too early
 		s.SetReady(true)
 		r := p.Result().WantCode(t, 0)
 		harness.Want(t, "stdout", r.Stdout, "app\n")
@@ -56,10 +63,9 @@ func TestGateOfIstio(t *testing.T) {
 		if _, err := gate.Accept(); err == nil {
 			t.Error("15021 got a second connection")
 		}
-		if strings.Contains(r.Stderr, "15021") || !strings.Contains(r.Stderr, "15020") {
+		if strings.Contains(r.Stderr, ":15021") || !strings.Contains(r.Stderr, ":15020") {
 			t.Errorf("got %s", r.Stderr)
 		}
-		harness.Want(t, "answers of 503 or more, and one of 200", s.Requests() >= 5, true)
 	})
 }
 
@@ -72,4 +78,28 @@ func listenHere(t *testing.T, address string) net.Listener {
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	return l
+}
+
+// The kernel may choose a sidecar's own port to connect to that port from, and then
+// connects the socket to itself. The sidecar must be able to bind the port after it.
+func TestTheSidecarGetsItsPorts(t *testing.T) {
+	for port, agent := range map[string]bool{"15020": false, "15021": true} {
+		t.Run(port, func(t *testing.T) {
+			harness.InNetwork(t, func() {
+				if agent {
+					l := listenHere(t, "127.0.0.1:15020")
+					if l == nil {
+						return
+					}
+					s := sidecar.New(false)
+					go func() { _ = s.Serve(l) }()
+					t.Cleanup(s.Close)
+				}
+				harness.Must(t, "sh", "-c", "echo "+port+" "+port+" >/proc/sys/net/ipv4/ip_local_port_range")
+				harness.Start(t, envoyWait(t, "--timeout", "500ms", "--", "true")).Result().WantCode(t, 0)
+				harness.WantIn(t, harness.Must(t, "cat", "/proc/net/tcp"), " 06 ") // TIME_WAIT
+				listenHere(t, "127.0.0.1:"+port)
+			})
+		})
+	}
 }

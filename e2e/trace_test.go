@@ -86,9 +86,10 @@ func TestTrace(t *testing.T) {
 			var got []string
 			if test.alone {
 				harness.InNetwork(t, func() {
-					l := listenHere(t, "127.0.0.1:15020")
-					go func() { _ = sidecar.New(false).Serve(l) }()
-					got = traced(t, nil, command)
+					if l := listenHere(t, "127.0.0.1:15020"); l != nil {
+						go func() { _ = sidecar.New(false).Serve(l) }()
+						got = traced(t, nil, command)
+					}
 				})
 			} else {
 				got = traced(t, test.before, command)

@@ -24,7 +24,7 @@ func (e endpoint) isHTTP() bool { return e.scheme != "tcp" && e.scheme != "file"
 // transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
 // serves all. One that has no status answers 200 where the endpoint is ready.
 func (e endpoint) transport(requestTimeout time.Duration) http.RoundTripper {
-	d := dialer{net.Dialer{KeepAlive: -1}, requestTimeout / 2}
+	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, requestTimeout / 2}
 	switch e.scheme {
 	case "tcp":
 		return connects(func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, "tcp", e.address) })

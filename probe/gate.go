@@ -12,7 +12,7 @@ type gate func() bool
 
 var errGate = errors.New("must be of the form tcp://127.0.0.1:15021")
 
-// parseGate returns the gate at raw, or nil where there is none. knock connects to it.
+// parseGate returns the gate at raw, or nil where there is none. knock connects to it; nil means that it cannot.
 func parseGate(raw string, knock func(netip.AddrPort) bool) (gate, error) {
 	if raw == "" {
 		return nil, nil
@@ -25,14 +25,16 @@ func parseGate(raw string, knock func(netip.AddrPort) bool) (gate, error) {
 	if err != nil || !address.Addr().Is4() || !address.Addr().IsLoopback() {
 		return nil, errGate
 	}
+	if knock == nil {
+		return nil, nil
+	}
 	return func() bool { return knock(address) }, nil
 }
 
 // gated reports whether to knock: the endpoint has answered that it is not ready, and the gate was never open.
 func (t *target) gated() bool { return t.gate != nil && t.opened.IsZero() && t.last.Outcome == Unready }
 
-// waitAtGate returns when the gate opens, or when an attempt is due though it is shut. The endpoint alone says whether
-// it is ready.
+// waitAtGate returns when the gate opens, or when an attempt is due though the gate is shut.
 func (t *target) waitAtGate(ctx context.Context) {
 	due := t.ended.Add(pauseAtGate(t.ended.Sub(t.start), t.interval))
 	for t.gated() && ctx.Err() == nil && time.Now().Before(due) {

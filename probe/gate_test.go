@@ -63,8 +63,8 @@ func TestCadenceAtTheGate(t *testing.T) {
 		attempts []int // for each timeout
 		knocks   []int
 	}{
-		{"refuses, or hangs", refuses, []int{3, 14, 39, 309}, []int{83, 196, 374, 2264}},
-		{"accepts, or resets, from the start", accepts, []int{15, 58, 158, 1238}, []int{1, 1, 1, 1}},
+		{"refuses or hangs", refuses, []int{3, 14, 39, 309}, []int{83, 196, 374, 2264}},
+		{"accepts from the start", accepts, []int{15, 58, 158, 1238}, []int{1, 1, 1, 1}},
 		{"accepts after half a second", acceptsFrom(500 * time.Millisecond), []int{11, 54, 154, 1234}, []int{49, 49, 49, 49}},
 		{"accepts after 30 s", acceptsFrom(30 * time.Second), []int{3, 14, 90, 1170}, []int{83, 196, 270, 270}},
 		{"accepts, then refuses", acceptsUntil(500 * time.Millisecond), []int{15, 58, 158, 1238}, []int{1, 1, 1, 1}},
@@ -111,9 +111,9 @@ func TestLagAtTheGate(t *testing.T) {
 			func(wait time.Duration) time.Duration {
 				return min(max(wait/50, 20*time.Millisecond), 250*time.Millisecond) + 20*time.Millisecond
 			}},
-		{"refuses, or hangs", func(time.Duration) func(time.Duration) bool { return refuses },
+		{"refuses or hangs", func(time.Duration) func(time.Duration) bool { return refuses },
 			func(wait time.Duration) time.Duration { return min(max(wait/5, 400*time.Millisecond), 2*time.Second) }},
-		{"accepts, or resets, from the start", func(time.Duration) func(time.Duration) bool { return accepts }, interval},
+		{"accepts from the start", func(time.Duration) func(time.Duration) bool { return accepts }, interval},
 		{"accepts, then refuses", func(at time.Duration) func(time.Duration) bool { return acceptsUntil(at / 2) }, interval},
 	} {
 		t.Run(test.name, func(t *testing.T) {

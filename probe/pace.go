@@ -12,9 +12,9 @@ func pause(elapsed, interval time.Duration, refused bool) time.Duration {
 	return min(max(elapsed/20, 100*time.Millisecond), interval)
 }
 
-// pauseAtGate is that time where a gate is shut, which tells when the endpoint is worth another attempt.
+// pauseAtGate is that time while a gate is shut.
 func pauseAtGate(elapsed, interval time.Duration) time.Duration {
-	return min(max(elapsed/5, 400*time.Millisecond), 4*interval)
+	return 4 * pause(elapsed, interval, false)
 }
 
 func clamp(d, low, high time.Duration) time.Duration {

@@ -54,12 +54,13 @@ type Config struct {
 	//	file:///path                     a file that is there and not empty
 	URLs []string
 	// Gate, if set, is the address of a listener that refuses connections until the endpoints are about to be ready. It
-	// is of the form of DefaultGate, with an IPv4 address of loopback. Empty means none, but DefaultGate where URLs is
-	// empty, too. It has no effect on other systems than Linux.
+	// has the form of DefaultGate, with an IPv4 address of loopback. Empty means none, but DefaultGate where URLs is
+	// empty, too. Only Linux has gates.
 	//
 	// While an endpoint answers that it is not ready, Wait connects to Gate, which costs the sidecar nothing, and asks
-	// the endpoint a quarter as often. When a connection is accepted, Wait closes it and sends nothing, asks the endpoint
-	// at once, and connects to Gate no more. The endpoint alone says whether it is ready.
+	// the endpoint a quarter as often. When a connection is accepted, Wait closes it and sends nothing. It asks the
+	// endpoint at once, and for that endpoint it never connects to Gate again. The endpoint alone says whether it is
+	// ready. Where Gate never accepts, Wait returns up to 4 times Interval after that.
 	//
 	// Envoy calls listen(2) on DefaultGate when its workers start (doFinalPreWorkerInit in
 	// source/common/listener_manager/listener_impl.cc), and Istio's agent then answers 200
@@ -72,8 +73,8 @@ type Config struct {
 	// RequestTimeout bounds one attempt, from connecting to the end of the headers. Zero means DefaultRequestTimeout.
 	// Istio's agent takes up to 4 s for an answer while Envoy's admin hangs.
 	RequestTimeout time.Duration
-	// Interval is the longest pause between two attempts at one URL, at least MinInterval. Zero means
-	// DefaultInterval.
+	// Interval is the longest pause between two attempts at one URL, at least MinInterval. While a Gate refuses it is 4
+	// times as long. Zero means DefaultInterval.
 	Interval time.Duration
 	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is true at the first attempt after so
 	// much time, if by then every attempt at every URL was Refused: there is no sidecar.
