@@ -44,10 +44,10 @@ A preset is what ` + "`--sidecar`" + ` stands for. ` + "`--url`, `--ready-status
 | ` + "`{{.Name}}`" + ` | ` + "`{{.Ready}}`" + ` | {{.Status}} | {{with .Quit}}` + "`{{.}}`" + `{{else}}none{{end}} | {{.Note}} |
 {{- end}}
 
-- **istio**: its agent writes a warning for each 503 of port 15020. So envoy-wait asks that port less often, and connects to
-  port 15021 in between, where Envoy listens from the moment that it is about to be ready. When that port accepts, envoy-wait
-  asks 15020 at once, which alone decides. If 15021 was moved, the app starts up to 2 s late; with ` + "`--url`" + ` the port does not
-  matter.
+- **istio**: its agent answers 503 on port 15020 until Envoy is ready, and writes a warning for each 503. Envoy listens on
+  port 15021 just before. So after the first 503 envoy-wait connects to 127.0.0.1:15021 again and again, and asks 15020 a
+  quarter as often. Once 15021 accepts, envoy-wait asks 15020 at once. Only a 200 of 15020 starts the app. Where 15021 was
+  moved, or the Pod has IPv6 only, the app starts up to 4 times ` + "`--interval`" + ` late. With ` + "`--url`" + ` envoy-wait ignores 15021.
 - **envoy**: 9901 is only the port that Envoy's documentation uses. An Envoy without a control plane is ready after 15 s,
   unless its bootstrap sets ` + "`initial_fetch_timeout: 0s`" + `.
 - **consul**: consul-k8s starts consul-dataplane with the port 20600. Elsewhere its default is 20300:
