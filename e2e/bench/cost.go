@@ -48,6 +48,7 @@ func (b *bench) cost(ctx context.Context, r *report, rivals []rival) error {
 // costOf is the mean of the CPU, and the most of all else.
 func (r *report) costOf(name string, phase state, length time.Duration) (c wait) {
 	waits := choose(r.Costs, name, phase, length)
+	c.Attempts = -1
 	for _, w := range waits {
 		c.Length, c.CPU = max(c.Length, w.Length), c.CPU+w.CPU
 		c.PeakKB, c.Voluntary = max(c.PeakKB, w.PeakKB), max(c.Voluntary, w.Voluntary)

@@ -27,6 +27,9 @@ type rival struct {
 	only       state    // the only phase that it is for
 }
 
+// asksHealth reports whether the program asks the URL that the kubelet asks.
+func (r rival) asksHealth() bool { return strings.Contains(strings.Join(r.words, " "), "{health}") }
+
 // pairs are the phases with the rivals that they are for.
 func pairs(rivals []rival) iter.Seq2[state, rival] {
 	return func(yield func(state, rival) bool) {

@@ -61,7 +61,7 @@ func (b *bench) waitHere(ctx context.Context, j job) (w wait, err error) {
 	w = wait{
 		Report: t.Report, Name: j.rival.name, Phase: j.phase,
 		Nominal: j.nominal, Length: ready - t.Start, Lag: t.first - ready,
-		Attempts:    attempts(t.log, j.phase == refused, s.Requests()),
+		Attempts:    attempts(t.log, j.phase == refused || j.phase == gated && j.rival.asksHealth(), s.Requests()),
 		Connections: s.Connections(), Requests: s.Requests(),
 		LogBytes: len(t.log), LogLines: bytes.Count(t.log, []byte("\n")),
 	}
