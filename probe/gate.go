@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -14,21 +15,18 @@ var errGate = errors.New("must be of the form tcp://127.0.0.1:15021")
 
 // parseGate returns the gate at raw, or nil where there is none. knock connects to it; nil means that it cannot.
 func parseGate(raw string, knock func(netip.AddrPort) bool) (gate, error) {
-	if raw == "" {
+	text, isTCP := strings.CutPrefix(raw, "tcp://")
+	address, err := netip.ParseAddrPort(text)
+	switch {
+	case raw == "":
 		return nil, nil
-	}
-	e, err := parseURL(raw)
-	if err != nil || e.scheme != "tcp" {
+	case !isTCP || err != nil || !address.Addr().Is4() || !address.Addr().IsLoopback():
 		return nil, errGate
-	}
-	address, err := netip.ParseAddrPort(e.address)
-	if err != nil || !address.Addr().Is4() || !address.Addr().IsLoopback() {
-		return nil, errGate
-	}
-	if knock == nil {
+	case knock == nil:
 		return nil, nil
+	default:
+		return func() bool { return knock(address) }, nil
 	}
-	return func() bool { return knock(address) }, nil
 }
 
 // gated reports whether to knock: the endpoint has answered that it is not ready, and the gate was never open.
