@@ -38,6 +38,7 @@ var notRun = map[string]string{
 	"curl -fsSL --remote-name-all":     "e2e/release runs this block",
 	"CGO_ENABLED=0 go install ":        "e2e/release runs this block",
 	"make demo":                        "TestPicture runs it",
+	"docs/performance.md: make rivals": "needs the network",
 	"docs/performance.md: make bench ": "takes minutes",
 }
 
