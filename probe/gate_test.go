@@ -3,7 +3,6 @@ package probe
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"syscall"
@@ -21,25 +20,10 @@ type gated struct {
 
 func (g *gated) wait(ctx context.Context, cfg Config) error {
 	start := time.Now()
-	return wait(ctx, cfg, func(endpoint, time.Duration) http.RoundTripper {
-		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
-			status, err := g.endpoint(time.Since(start), req)
-			return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, err
-		})
-	}, func(netip.AddrPort) bool {
+	return wait(ctx, cfg, g.endpoint.transport(), func(netip.AddrPort) bool {
 		g.knocks++
 		return g.knock(time.Since(start))
 	})
-}
-
-// readyAt is 503 before a moment, and 200 from then on.
-func readyAt(moment time.Duration) script {
-	return func(elapsed time.Duration, _ *http.Request) (int, error) {
-		if elapsed < moment {
-			return http.StatusServiceUnavailable, nil
-		}
-		return http.StatusOK, nil
-	}
 }
 
 func accepts(time.Duration) bool { return true }
@@ -117,21 +101,10 @@ func TestLagAtTheGate(t *testing.T) {
 		{"accepts, then refuses", func(at time.Duration) func(time.Duration) bool { return acceptsUntil(at / 2) }, interval},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(1, 2))
-			for range 200 {
-				at := time.Duration(random.Int64N(int64(50 * time.Second)))
-				synctest.Test(t, func(t *testing.T) {
-					start := time.Now()
-					g := &gated{endpoint: readyAt(at), knock: test.knock(at)}
-					if err := g.wait(t.Context(), Config{}); err != nil {
-						t.Fatal(err)
-					}
-					lag, limit := time.Since(start)-at, test.limit(at)
-					if lag < 0 || lag > limit {
-						t.Errorf("ready at %v, lag %v, want at most %v", at, lag, limit)
-					}
-				})
-			}
+			wantLag(t, test.limit, func(ctx context.Context, readyAt time.Duration) error {
+				g := &gated{endpoint: script(unready).readyAt(readyAt), knock: test.knock(readyAt)}
+				return g.wait(ctx, Config{})
+			})
 		})
 	}
 }
@@ -142,7 +115,7 @@ func TestNobodyKnocks(t *testing.T) {
 		endpoint script
 		cfg      Config
 	}{
-		"ready at once":     {readyAt(0), Config{}},
+		"ready at once":     {script(unready).readyAt(0), Config{}},
 		"refused":           {refused, Config{Timeout: time.Minute}},
 		"refused, once":     {refused, Config{Once: true}},
 		"503, once":         {unready, Config{Once: true}},

@@ -20,13 +20,14 @@ import (
 // since it was made and on the URL.
 type script func(elapsed time.Duration, req *http.Request) (status int, err error)
 
-// wait runs Wait without a gate, unless cfg has one: then the script is asked for that, too.
+// wait runs Wait without a gate.
 func (s script) wait(ctx context.Context, cfg Config) error {
-	if cfg.URLs == nil {
-		cfg.URLs = []string{DefaultURL}
-	}
+	return wait(ctx, cfg, s.transport(), nil)
+}
+
+func (s script) transport() func(endpoint, time.Duration) http.RoundTripper {
 	start := time.Now()
-	return wait(ctx, cfg, func(endpoint, time.Duration) http.RoundTripper {
+	return func(endpoint, time.Duration) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if req.Context().Err() != nil {
 				return nil, req.Context().Err()
@@ -37,7 +38,17 @@ func (s script) wait(ctx context.Context, cfg Config) error {
 			}
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 		})
-	}, nil)
+	}
+}
+
+// readyAt is s before a moment, and 200 from then on.
+func (s script) readyAt(moment time.Duration) script {
+	return func(elapsed time.Duration, req *http.Request) (int, error) {
+		if elapsed >= moment {
+			return http.StatusOK, nil
+		}
+		return s(elapsed, req)
+	}
 }
 
 type roundTripFunc func(*http.Request) (*http.Response, error)
@@ -109,24 +120,26 @@ func TestLag(t *testing.T) {
 		{"503", unready, func(d time.Duration) time.Duration { return min(max(d/20, 100*time.Millisecond), DefaultInterval) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(1, 2))
-			for range 200 {
-				readyAt := time.Duration(random.Int64N(int64(50 * time.Second)))
-				synctest.Test(t, func(t *testing.T) {
-					start := time.Now()
-					answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
-						if elapsed >= readyAt {
-							return http.StatusOK, nil
-						}
-						return test.before(elapsed, req)
-					})
-					if err := answer.wait(t.Context(), Config{}); err != nil {
-						t.Fatal(err)
-					}
-					if lag := time.Since(start) - readyAt; lag < 0 || lag > test.limit(readyAt) {
-						t.Errorf("ready at %v, lag %v, want at most %v", readyAt, lag, test.limit(readyAt))
-					}
-				})
+			wantLag(t, test.limit, func(ctx context.Context, readyAt time.Duration) error {
+				return test.before.readyAt(readyAt).wait(ctx, Config{})
+			})
+		})
+	}
+}
+
+// wantLag checks the lag of waits for endpoints that become ready at random moments.
+func wantLag(t *testing.T, limit func(wait time.Duration) time.Duration, wait func(ctx context.Context, readyAt time.Duration) error) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		readyAt := time.Duration(random.Int64N(int64(50 * time.Second)))
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			if err := wait(t.Context(), readyAt); err != nil {
+				t.Fatal(err)
+			}
+			if lag := time.Since(start) - readyAt; lag < 0 || lag > limit(readyAt) {
+				t.Errorf("ready at %v, lag %v, want at most %v", readyAt, lag, limit(readyAt))
 			}
 		})
 	}
@@ -196,7 +209,7 @@ func TestEverythingIsRetried(t *testing.T) {
 func TestRetryAfterIsNotObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := wait(t.Context(), Config{URLs: []string{DefaultURL}}, func(endpoint, time.Duration) http.RoundTripper {
+		err := wait(t.Context(), Config{}, func(endpoint, time.Duration) http.RoundTripper {
 			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 				resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
 				if time.Since(start) >= 2*time.Second {
