@@ -51,7 +51,7 @@ func (r *report) judgeLag(t *table) {
 				continue
 			}
 			shares := each(waits, func(w wait) float64 { return float64(w.Lag) / float64(lagAim(w)) })
-			what := fmt.Sprintf("lag, %s, %s", string(phase), seconds(length))
+			what := fmt.Sprintf("lag, %s, %s", phase, seconds(length))
 			t.aim(what+", p95", rule, ms(quantile(lags(waits), 0.95)), quantile(shares, 0.95))
 			t.aim(what+", p50", "half of that", ms(quantile(lags(waits), 0.5)), 2*quantile(shares, 0.5))
 		}
@@ -65,7 +65,7 @@ func (r *report) judgeCost(t *table) {
 			if c.Length == 0 {
 				continue
 			}
-			what := fmt.Sprintf("%s wait, %s, ", seconds(length), string(phase))
+			what := fmt.Sprintf("%s wait, %s, ", seconds(length), phase)
 			share := c.CPU.Seconds() / c.Length.Seconds()
 			limit := map[state]float64{refused: 0.005, unready: 0.003}[phase]
 			switch ungated := r.costOf(nameUngated, phase, length); {
@@ -84,7 +84,7 @@ func (r *report) judgeCost(t *table) {
 			t.aim("requests in a minute, "+string(g.phase), "40", count(g.earlyRequests), float64(g.earlyRequests)/40)
 		}
 		if g.name == nameOwn {
-			t.aim(fmt.Sprintf("peak memory after %s, %s", seconds(g.late), string(g.phase)),
+			t.aim(fmt.Sprintf("peak memory after %s, %s", seconds(g.late), g.phase),
 				fmt.Sprintf("%s, as after %s", megabytes(g.earlyBytes), seconds(g.early)),
 				megabytes(g.lateBytes), float64(g.lateBytes)/float64(g.earlyBytes))
 		}

@@ -23,11 +23,11 @@ func (r *report) compare() {
 	for _, phase := range phases {
 		for _, length := range r.plan.lengths {
 			now, before := choose(r.Waits, nameOwn, phase, length), choose(r.Waits, nameBaseline, phase, length)
-			duration(fmt.Sprintf("lag, %s, %s, p95", string(phase), seconds(length)), quantile(lags(now), 0.95), quantile(lags(before), 0.95))
+			duration(fmt.Sprintf("lag, %s, %s, p95", phase, seconds(length)), quantile(lags(now), 0.95), quantile(lags(before), 0.95))
 		}
 		for _, length := range r.plan.costs {
 			now, before := r.costOf(nameOwn, phase, length), r.costOf(nameBaseline, phase, length)
-			what := fmt.Sprintf("%s wait, %s, ", seconds(length), string(phase))
+			what := fmt.Sprintf("%s wait, %s, ", seconds(length), phase)
 			duration(what+"CPU", now.CPU, before.CPU)
 			if before.PeakKB > 0 {
 				t.row(what+"peak memory", megabytes(1024*now.PeakKB), megabytes(1024*before.PeakKB), times(float64(now.PeakKB), float64(before.PeakKB)))

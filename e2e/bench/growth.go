@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 )
 
@@ -17,27 +16,21 @@ type growth struct {
 	early, late           time.Duration
 	earlyBytes, lateBytes int64
 	earlyRequests         int
+	err                   error
 }
 
 // beginGrowth starts waits for sidecars that never become ready, and watches their
 // memory beside the other parts: such a wait is nearly idle.
 func (b *bench) beginGrowth(ctx context.Context, rivals []rival, length time.Duration) func() ([]*growth, error) {
 	var all []*growth
-	var errs []error
-	var mu sync.Mutex // guards errs
 	for phase, rival := range pairs(rivals) {
 		g := &growth{name: rival.name, phase: phase, early: length / 10, late: length}
 		all = append(all, g)
-		b.rest.Go(func() {
-			err := phase.in(func() error { return b.grow(ctx, rival, g) })
-			mu.Lock()
-			defer mu.Unlock()
-			errs = append(errs, err)
-		})
+		b.rest.Go(func() { g.err = phase.in(func() error { return b.grow(ctx, rival, g) }) })
 	}
 	return func() ([]*growth, error) {
 		b.rest.Wait()
-		return all, errors.Join(errs...)
+		return all, errors.Join(each(all, func(g *growth) error { return g.err })...)
 	}
 }
 
