@@ -18,10 +18,7 @@ import (
 // connection, with nothing in it.
 func TestGateOfIstio(t *testing.T) {
 	harness.InNetwork(t, func() {
-		agent := listenHere(t, "127.0.0.1:15020")
-		if agent == nil {
-			return
-		}
+		agent := harness.PortAt(t, 15020).Listen()
 		unready := make(chan struct{}, 100)
 		await := func() {
 			select {
@@ -40,10 +37,7 @@ func TestGateOfIstio(t *testing.T) {
 		for range 3 {
 			await() // the first at once, the others though the gate is shut
 		}
-		gate := listenHere(t, "127.0.0.1:15021")
-		if gate == nil {
-			return
-		}
+		gate := harness.PortAt(t, 15021).Listen()
 		_ = gate.(*net.TCPListener).SetDeadline(time.Now().Add(harness.Patience))
 		conn, err := gate.Accept()
 		if err != nil {
@@ -69,17 +63,6 @@ func TestGateOfIstio(t *testing.T) {
 	})
 }
 
-// listenHere is for the network of this thread; nil where that failed.
-func listenHere(t *testing.T, address string) net.Listener {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Error(err)
-		return nil
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	return l
-}
-
 // The kernel may choose a sidecar's own port to connect to that port from, and then
 // connects the socket to itself. The sidecar must be able to bind the port after it.
 func TestTheSidecarGetsItsPorts(t *testing.T) {
@@ -87,18 +70,16 @@ func TestTheSidecarGetsItsPorts(t *testing.T) {
 		t.Run(port, func(t *testing.T) {
 			harness.InNetwork(t, func() {
 				if agent {
-					l := listenHere(t, "127.0.0.1:15020")
-					if l == nil {
-						return
-					}
-					s := sidecar.New(false)
-					go func() { _ = s.Serve(l) }()
-					t.Cleanup(s.Close)
+					harness.PortAt(t, 15020).Sidecar(false)
 				}
 				harness.Must(t, "sh", "-c", "echo "+port+" "+port+" >/proc/sys/net/ipv4/ip_local_port_range")
 				harness.Start(t, envoyWait(t, "--timeout", "500ms", "--", "true")).Result().WantCode(t, 0)
 				harness.WantIn(t, harness.Must(t, "cat", "/proc/net/tcp"), " 06 ") // TIME_WAIT
-				listenHere(t, "127.0.0.1:"+port)
+				l, err := net.Listen("tcp", "127.0.0.1:"+port)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = l.Close()
 			})
 		})
 	}

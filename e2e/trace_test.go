@@ -86,10 +86,8 @@ func TestTrace(t *testing.T) {
 			var got []string
 			if test.alone {
 				harness.InNetwork(t, func() {
-					if l := listenHere(t, "127.0.0.1:15020"); l != nil {
-						go func() { _ = sidecar.New(false).Serve(l) }()
-						got = traced(t, nil, command)
-					}
+					harness.PortAt(t, 15020).Sidecar(false)
+					got = traced(t, nil, command)
 				})
 			} else {
 				got = traced(t, test.before, command)

@@ -56,7 +56,7 @@ func open(phase state, after time.Duration) (*standIn, error) {
 	if phase == gated {
 		port = 15020
 	}
-	if s.Port, err = sidecar.BindTo(port); err != nil {
+	if s.Port, err = sidecar.Bind(port); err != nil {
 		return nil, err
 	}
 	if phase != refused {
@@ -65,7 +65,7 @@ func open(phase state, after time.Duration) (*standIn, error) {
 		}
 	}
 	if phase == gated {
-		if s.gate, err = sidecar.BindTo(15021); err != nil {
+		if s.gate, err = sidecar.Bind(15021); err != nil {
 			return nil, err
 		}
 		early := time.Duration(rand.Int64N(int64(20 * time.Millisecond)))

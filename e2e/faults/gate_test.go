@@ -5,6 +5,8 @@ package faults
 import (
 	"net"
 	"testing"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
 // Istio's preset with an agent that answers 503, and whatever may be on port 15021: an
@@ -16,20 +18,22 @@ func TestGateFaults(t *testing.T) {
 		open func(*testing.T, *endpoint)
 	}{
 		{"refuses", func(*testing.T, *endpoint) {}},
-		{"accepts from the start", func(t *testing.T, e *endpoint) { e.listen(listen(t, "127.0.0.1:15021"), func(net.Conn, *endpoint) {}) }},
+		{"accepts from the start", func(t *testing.T, e *endpoint) {
+			e.listen(harness.PortAt(t, 15021).Listen(), func(net.Conn, *endpoint) {})
+		}},
 		{"accepts once, then refuses", func(t *testing.T, e *endpoint) {
-			l := listen(t, "127.0.0.1:15021")
+			l := harness.PortAt(t, 15021).Listen()
 			e.listen(l, func(net.Conn, *endpoint) { _ = l.Close() })
 		}},
-		{"hangs", func(t *testing.T, _ *endpoint) { fill(t, listen(t, "127.0.0.1:15021")) }},
+		{"hangs", func(t *testing.T, _ *endpoint) { fill(t, harness.PortAt(t, 15021).Listen()) }},
 		{"resets", func(t *testing.T, e *endpoint) {
-			e.listen(listen(t, "127.0.0.1:15021"), func(conn net.Conn, _ *endpoint) { _ = conn.(*net.TCPConn).SetLinger(0) })
+			e.listen(harness.PortAt(t, 15021).Listen(), func(conn net.Conn, _ *endpoint) { _ = conn.(*net.TCPConn).SetLinger(0) })
 		}},
 	} {
 		row := func(agent func() func(net.Conn, *endpoint), ready bool) fault {
 			return fault{name: "503, and 15021 " + gate.name, ready: ready, alone: true, setUp: func(t *testing.T, e *endpoint, _ *start) {
 				e.url = ""
-				e.listen(listen(t, "127.0.0.1:15020"), agent())
+				e.listen(harness.PortAt(t, 15020).Listen(), agent())
 				gate.open(t, e)
 			}}
 		}
@@ -38,15 +42,4 @@ func TestGateFaults(t *testing.T) {
 	}
 	check(t, "gate, never ready", never, false)
 	check(t, "gate, becomes ready", becomes, false)
-}
-
-// listen is for the network of this thread.
-func listen(t *testing.T, address string) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	return l
 }

@@ -15,10 +15,16 @@ type Port struct {
 	t testing.TB
 }
 
-// NewPort binds a port without listening.
+// NewPort binds any port without listening.
 func NewPort(t testing.TB) *Port {
 	t.Helper()
-	p, err := sidecar.Bind()
+	return PortAt(t, 0)
+}
+
+// PortAt binds that port without listening, on the network of this thread.
+func PortAt(t testing.TB, port int) *Port {
+	t.Helper()
+	p, err := sidecar.Bind(port)
 	if err != nil {
 		t.Fatal(err)
 	}

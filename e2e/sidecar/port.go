@@ -20,11 +20,8 @@ type Port struct {
 	Address string
 }
 
-// Bind takes any port without listening.
-func Bind() (*Port, error) { return BindTo(0) }
-
-// BindTo takes that port without listening.
-func BindTo(port int) (*Port, error) {
+// Bind takes that port without listening, or any port for 0.
+func Bind(port int) (*Port, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err

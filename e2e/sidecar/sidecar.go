@@ -3,7 +3,7 @@
 //
 // The life of one, in a test:
 //
-//	port, _ := sidecar.Bind()   // refuses: nothing listens
+//	port, _ := sidecar.Bind(0)   // refuses: nothing listens
 //	l, _ := port.Listen()
 //	s := sidecar.New(false)     // 503
 //	go s.Serve(l)

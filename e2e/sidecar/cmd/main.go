@@ -66,7 +66,7 @@ func main() {
 	}
 	p.listen = func() (net.Listener, error) { return net.Listen("tcp", *address) }
 	if *address == "" {
-		port, err := sidecar.Bind()
+		port, err := sidecar.Bind(0)
 		check(err)
 		*address, p.listen = port.Address, port.Listen
 	}
