@@ -46,7 +46,7 @@ build: ## build the static binary, bin/envoy-wait, and print its size
 
 test: build ## run all tests but those that need containers
 	go vet ./...
-	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/faults ./e2e/docs
+	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/docs ./e2e/faults ./e2e/markdown
 
 e2e: build ## run the tests of the images, and of the init script: as root
 	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/images ./e2e/legacy
@@ -97,13 +97,14 @@ demo-picture: build ## record make demo as docs/demo.svg, with asciinema (a pack
 	LC_ALL=C.UTF-8 asciinema rec -q --overwrite --cols 98 --rows 11 -c "printf '\$$ make demo\n'; $(MAKE) -s demo; sleep 5; echo" bin/demo.cast
 	npx --yes svg-term-cli@$(SVG_TERM_VERSION) --in bin/demo.cast --out docs/demo.svg --window --no-cursor
 
-lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## gofmt, go vet, golangci-lint, actionlint
+lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## gofmt, go vet, golangci-lint, actionlint, and the words of README and docs
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/demo
 	$(TOOLS)/golangci-lint run
 	go -C e2e/bench/plot vet ./...
 	$(TOOLS)/actionlint -shellcheck= -pyflakes=
+	go test -count=1 ./e2e/words
 
 $(TOOLS)/%: Makefile
 	CGO_ENABLED=0 GOBIN=$(abspath $(TOOLS)) go install -trimpath $(PACKAGE)

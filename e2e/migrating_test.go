@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
 // Each "after" of docs/migrating.md starts the app when, and only when, what it
@@ -22,19 +23,20 @@ import (
 func TestMigrating(t *testing.T) {
 	harness.NeedRoot(t)
 	harness.NeedTools(t, "sh", "unshare", "mount")
-	doc := harness.ReadFile(t, filepath.Join(harness.Root(), "docs", "migrating.md"))
-	afters := regexp.MustCompile("(?s)\nAfter[^\n]*:\n\n```sh\n(.*?)```\n").FindAllStringSubmatch(doc, -1)
-	if len(afters) < 8 {
-		t.Fatalf("%d found", len(afters))
-	}
 	bin := t.TempDir()
 	for _, name := range []string{"envoy-wait", "scuttle"} {
 		harness.Must(t, "ln", "-s", harness.Binary(t), filepath.Join(bin, name))
 	}
 	harness.WriteFile(t, filepath.Join(bin, "app"), "#!/bin/sh\necho started\n", 0o755)
-	for _, after := range afters {
-		script := after[1]
-		t.Run(script, func(t *testing.T) { harness.InNetwork(t, func() { runAfter(t, bin, script) }) })
+	ran := 0
+	for _, block := range markdown.Blocks(harness.Source(t, "docs/migrating.md")) {
+		if strings.HasPrefix(block.Before, "After") {
+			ran++
+			t.Run(block.Text, func(t *testing.T) { harness.InNetwork(t, func() { runAfter(t, bin, block.Text) }) })
+		}
+	}
+	if ran < 8 {
+		t.Errorf("got %d blocks behind a line \"After …\", want at least 8", ran)
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+
+	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
 // report has what was measured, and the page that tells it.
@@ -30,33 +33,19 @@ func (r *report) print(text string) {
 	r.page.WriteString(text)
 }
 
-const (
-	markBegin = "<!-- make bench writes from here -->\n"
-	markEnd   = "<!-- to here -->\n"
-)
-
-// publish puts the page into dir's performance.md between the marks, and draws the
-// plots.
+// publish puts the page into dir's performance.md, and draws the plots.
 func (r *report) publish(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	path := filepath.Join(dir, "performance.md")
-	text, err := os.ReadFile(path)
-	if os.IsNotExist(err) {
-		text, err = []byte(markBegin+markEnd), nil
+	if _, err := os.Stat(path); os.IsNotExist(err) {
+		if err := os.WriteFile(path, []byte("<!-- bench -->\n<!-- end -->\n"), 0o644); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	before, rest, ok := bytes.Cut(text, []byte(markBegin))
-	_, after, found := bytes.Cut(rest, []byte(markEnd))
-	if !ok || !found {
-		return fmt.Errorf("%s lacks the lines %q and %q", path, markBegin, markEnd)
-	}
-	page := bytes.TrimRight(r.page.Bytes(), "\n")
-	text = fmt.Appendf(nil, "%s%s\n%s\n\n%s%s", before, markBegin, page, markEnd, after)
-	if err := os.WriteFile(path, text, 0o644); err != nil {
+	page := strings.TrimRight(r.page.String(), "\n")
+	if err := markdown.Write(path, "bench", "\n"+page+"\n\n"); err != nil {
 		return err
 	}
 	if r.Waits == nil {

@@ -15,7 +15,7 @@ import (
 
 // The table of fields in docs is what the log has.
 func TestLogFields(t *testing.T) {
-	_, section, _ := strings.Cut(read(t, "docs/troubleshooting.md"), "### Fields of the JSON log\n")
+	_, section, _ := strings.Cut(harness.Source(t, "docs/troubleshooting.md"), "### Fields of the JSON log\n")
 	section, _, _ = strings.Cut(section, "\n#")
 	want := map[string]bool{}
 	for _, row := range regexp.MustCompile("(?m)^\\| (`[^|]*) \\|").FindAllStringSubmatch(section, -1) {

@@ -22,7 +22,7 @@ func TestPicture(t *testing.T) {
 		} `xml:"svg"`
 	}
 	// The first svg within the picture draws the buttons of a window.
-	text := regexp.MustCompile(`(?s)<svg y="0%" x="0%">.*?</svg>`).ReplaceAllString(read(t, "docs/demo.svg"), "")
+	text := regexp.MustCompile(`(?s)<svg y="0%" x="0%">.*?</svg>`).ReplaceAllString(harness.Source(t, "docs/demo.svg"), "")
 	if err := xml.Unmarshal([]byte(text), &picture); err != nil {
 		t.Fatal(err)
 	}

@@ -45,12 +45,12 @@ var notRun = map[string]string{
 // TestScripts runs each block of shell beside a sidecar that is ready.
 func TestScripts(t *testing.T) {
 	binary, ran := harness.Binary(t), 0
-	for _, b := range allBlocks(t, "sh") {
+	for _, b := range blocks(t, "sh") {
 		if b.path == "docs/migrating.md" {
 			continue // others' programs before, and TestMigrating in e2e runs what comes after
 		}
 		script := ""
-		for line := range strings.Lines(b.text) {
+		for line := range strings.Lines(b.Text) {
 			if !strings.HasPrefix(line, "#") && !exempt(b.path, line) {
 				script += line
 			}
@@ -113,9 +113,9 @@ func TestYAML(t *testing.T) {
 	const parse = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout)"
 	err := exec.Command(python, "-c", "import yaml").Run()
 	harness.Need(t, err == nil, "needs python3-yaml")
-	for _, b := range allBlocks(t, "yaml") {
+	for _, b := range blocks(t, "yaml") {
 		cmd := exec.Command(python, "-c", parse)
-		cmd.Stdin = strings.NewReader(b.text)
+		cmd.Stdin = strings.NewReader(b.Text)
 		var documents []map[string]any
 		if err := json.Unmarshal([]byte(harness.Start(t, cmd).Result().WantCode(t, 0).Stdout), &documents); err != nil {
 			t.Errorf("%s: %v", b.name(), err)
@@ -127,8 +127,8 @@ func TestYAML(t *testing.T) {
 // are: those of a log entry of Kubernetes, and ours.
 func TestFilters(t *testing.T) {
 	ours := harness.Run(t, harness.Binary(t), "--url", "http://127.0.0.1:1/", "--timeout", "1ms", "--log-format", "json").Lines(t)[0]
-	for _, b := range allBlocks(t, "text") {
-		for line := range strings.Lines(b.text) {
+	for _, b := range blocks(t, "text") {
+		for line := range strings.Lines(b.Text) {
 			for _, field := range regexp.MustCompile(`[a-zA-Z_]+(\.[a-z_]+)*(=|:|!=|>=|>)`).FindAllString(line, -1) {
 				field = strings.TrimRight(field, "=:!>")
 				name, isOurs := strings.CutPrefix(field, "jsonPayload.")

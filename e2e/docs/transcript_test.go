@@ -24,17 +24,13 @@ import (
 // stages, from one to the next as soon as envoy-wait has told of the last.
 func TestTranscripts(t *testing.T) {
 	binary := harness.Binary(t)
-	all := allBlocks(t, "console")
-	if len(all) < 10 {
-		t.Fatalf("got %d transcripts, want more", len(all))
-	}
 	var writes sync.Mutex
-	for _, b := range all {
+	for _, b := range blocks(t, "console") {
 		t.Run(b.name(), func(t *testing.T) {
 			t.Parallel()
 			got := ""
 			harness.InNetwork(t, func() { got = transcript(t, binary, b) })
-			if normal(got) == normal(b.text) {
+			if normal(got) == normal(b.Text) {
 				return
 			}
 			if *update {
@@ -43,24 +39,26 @@ func TestTranscripts(t *testing.T) {
 				b.replace(t, wrap(got))
 				return
 			}
-			t.Errorf("run make docs; got\n%s\nwant\n%s", wrap(got), b.text)
+			t.Errorf("run make docs; got\n%s\nwant\n%s", wrap(got), b.Text)
 		})
 	}
 }
 
-// transcript is what a terminal shows, if all in it is written as text.
+var stages = regexp.MustCompile(`^<!-- sidecar: (.*) -->$`)
+
+// transcript is what a terminal shows. The log is text.
 func transcript(t *testing.T, binary string, b block) string {
-	names := strings.Split(b.sidecar, ", ")
-	if b.sidecar == "" {
-		names = []string{"refused"}
+	names := []string{"refused"}
+	if m := stages.FindStringSubmatch(b.Before); m != nil {
+		names = strings.Split(m[1], ", ")
 	}
 	s := &stand{t: t}
 	s.play(names[0])
 	defer s.close()
 
-	// The status of each command stays what it was for the next one.
+	// The next command may ask for the status of this one.
 	script := "status=0\n"
-	for line := range strings.Lines(b.text) {
+	for line := range strings.Lines(b.Text) {
 		if command, ok := strings.CutPrefix(line, "$ "); ok {
 			script += fmt.Sprintf("cat <<'END'\n%sEND\n(exit $status)\n%sstatus=$?\n", line, command)
 		}
@@ -174,7 +172,7 @@ var varying = []struct{ from, to string }{
 	{`after [0-9.]+(ms|s|m[0-9.]+s)`, `after N`},
 }
 
-// normal is a text without that, in one line.
+// normal is the text in one line, without that.
 func normal(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	for _, v := range varying {
@@ -183,7 +181,7 @@ func normal(text string) string {
 	return text
 }
 
-const columns = 120
+const columns = 120 // of a transcript
 
 // wrap breaks long lines at a space or, in JSON, behind a comma.
 func wrap(text string) string {

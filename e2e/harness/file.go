@@ -6,6 +6,8 @@ import (
 	"debug/elf"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -72,6 +74,23 @@ func ReadFile(t testing.TB, path string) string {
 		t.Fatal(err)
 	}
 	return string(content)
+}
+
+// Source returns the content of a file of the repository.
+func Source(t testing.TB, name string) string {
+	t.Helper()
+	return ReadFile(t, filepath.Join(Root(), name))
+}
+
+// Documents are the paths of what people read, in the repository.
+func Documents(t testing.TB) []string {
+	t.Helper()
+	list := Must(t, "git", "-C", Root(), "ls-files", "--cached", "--others", "--exclude-standard", "*.md")
+	documents := strings.Fields(list)
+	if len(documents) < 10 {
+		t.Fatalf("got the documents %q, want more", documents)
+	}
+	return documents
 }
 
 // WriteFile writes a file of that mode, whatever the umask is.

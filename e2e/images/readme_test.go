@@ -3,29 +3,23 @@
 package images
 
 import (
-	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
 // TestReadme builds the README's Dockerfile as it stands, and runs the image.
 func TestReadme(t *testing.T) {
 	needImages(t, ours)
-	readme := harness.ReadFile(t, filepath.Join(harness.Root(), "README.md"))
-	blocks := regexp.MustCompile("(?s)\n```dockerfile\n(.*?)```").FindAllStringSubmatch(readme, -1)
-	if len(blocks) != 1 {
-		t.Fatalf("got %d Dockerfiles, want 1", len(blocks))
+	dockerfiles := markdown.In(harness.Source(t, "README.md"), "dockerfile")
+	if len(dockerfiles) != 1 {
+		t.Fatalf("got %d Dockerfiles, want 1", len(dockerfiles))
 	}
 	dir := t.TempDir()
-	harness.WriteFile(t, filepath.Join(dir, "Dockerfile"), blocks[0][1], 0o644)
-	app, err := os.ReadFile(harness.Binary(t)) // a program that needs nothing of the base
-	if err != nil {
-		t.Fatal(err)
-	}
-	harness.WriteFile(t, filepath.Join(dir, "app"), string(app), 0o755)
+	harness.WriteFile(t, filepath.Join(dir, "Dockerfile"), dockerfiles[0], 0o644)
+	harness.WriteFile(t, filepath.Join(dir, "app"), harness.ReadFile(t, harness.Binary(t)), 0o755) // it needs nothing of the base
 	podman(t, "build", "--network=none", "-t", "readme", dir)
 
 	runOnce(t, "--env", "ENVOY_WAIT_DISABLED=true", "readme", "--version").WantCode(t, 0)

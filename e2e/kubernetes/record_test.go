@@ -20,22 +20,19 @@ import (
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
 // With -record the tests of this file measure, and write what they find into the
 // documentation: make record-kubernetes.
 var record = flag.Bool("record", false, "write versions and the cost of the policy into docs")
 
-// write replaces what is between the marks in a Markdown file.
+// write puts text between the marks in a Markdown file of docs.
 func write(t *testing.T, name, mark, text string) {
 	t.Helper()
-	path := filepath.Join(harness.Root(), "docs", name)
-	content := harness.ReadFile(t, path)
-	between := regexp.MustCompile(fmt.Sprintf(`(?s)(<!-- %s -->\n).*?(<!-- end -->)`, mark))
-	if !between.MatchString(content) {
-		t.Fatalf("%s: no place for %s", path, mark)
+	if err := markdown.Write(filepath.Join(harness.Root(), "docs", name), mark, "\n"+text+"\n"); err != nil {
+		t.Fatal(err)
 	}
-	harness.WriteFile(t, path, between.ReplaceAllString(content, "${1}\n"+text+"\n${2}"), 0o644)
 }
 
 // docs/reliability.md names the versions that run here.

@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 	"github.com/envoy-wait/envoy-wait/e2e/machine"
+	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
 // debian is a machine with a file system like this machine's, and changes of its own.
@@ -51,14 +53,14 @@ func (d *debian) put(paths ...string) {
 // installBlock is what the README says of binary, package and Go, for this machine.
 func installBlock(t *testing.T) (debian, goLine string) {
 	t.Helper()
-	blocks := regexp.MustCompile("(?s)\n```sh\n(url=.*?)```").FindAllStringSubmatch(source(t, "README.md"), -1)
+	blocks := slices.DeleteFunc(markdown.In(source(t, "README.md"), "sh"), func(text string) bool { return !strings.HasPrefix(text, "url=") })
 	if len(blocks) != 1 {
 		t.Fatalf("got %d blocks, want 1", len(blocks))
 	}
-	debian, goLine, ok := strings.Cut(strings.ReplaceAll(blocks[0][1], "amd64", runtime.GOARCH), "# Or with Go")
+	debian, goLine, ok := strings.Cut(strings.ReplaceAll(blocks[0], "amd64", runtime.GOARCH), "# Or with Go")
 	_, goLine, found := strings.Cut(goLine, "\n")
 	if !ok || !found {
-		t.Fatalf("got %s", blocks[0][1])
+		t.Fatalf("got %s\nwant a line # Or with Go, and one after it", blocks[0])
 	}
 	return debian, goLine
 }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package docs
+package words
 
 import (
 	"os"
@@ -11,10 +11,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
+	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
 func TestReadmeIsShort(t *testing.T) {
-	lines := strings.Split(strings.TrimSuffix(read(t, "README.md"), "\n"), "\n")
+	const columns = 120
+	lines := strings.Split(strings.TrimSuffix(harness.Source(t, "README.md"), "\n"), "\n")
 	if len(lines) > 150 {
 		t.Errorf("got %d lines, want 150 at most", len(lines))
 	}
@@ -28,8 +30,8 @@ func TestReadmeIsShort(t *testing.T) {
 // TestLinks checks that each link within the repository leads somewhere.
 func TestLinks(t *testing.T) {
 	found := 0
-	for _, path := range documents(t) {
-		text := fence.ReplaceAllString(read(t, path), "")
+	for _, path := range harness.Documents(t) {
+		text := markdown.WithoutBlocks(harness.Source(t, path))
 		for _, m := range regexp.MustCompile(`\]\(([^)]+)\)`).FindAllStringSubmatch(text, -1) {
 			target, anchor, _ := strings.Cut(m[1], "#")
 			if strings.Contains(target, "://") {
@@ -41,14 +43,14 @@ func TestLinks(t *testing.T) {
 				to = filepath.Join(filepath.Dir(path), target)
 			}
 			if _, err := os.Stat(filepath.Join(harness.Root(), to)); err != nil {
-				t.Errorf("%s: the link %s: %v", path, m[1], err)
-			} else if anchor != "" && !hasHeading(read(t, to), anchor) {
-				t.Errorf("%s: the link %s: there is no such heading", path, m[1])
+				t.Errorf("%s: the link %s: got %v, want a file", path, m[1], err)
+			} else if anchor != "" && !hasHeading(harness.Source(t, to), anchor) {
+				t.Errorf("%s: the link %s: got no such heading, want one", path, m[1])
 			}
 		}
 	}
 	if found < 20 {
-		t.Errorf("got %d links, want more", found)
+		t.Errorf("got %d links, want at least 20", found)
 	}
 }
 
@@ -58,7 +60,7 @@ func TestVersionsAgree(t *testing.T) {
 	named := versionsIn(t, `(?:ghcr\.io/envoy-wait/envoy-wait:|envoy-wait@v|download/v|\?ref=v|newTag: "|refs/tags/v)(\d+\.\d+\.\d+)`,
 		"README.md", "SECURITY.md", "docs", "examples", "deploy", "Dockerfile*")
 	if len(named) < 15 {
-		t.Errorf("got %d, want more", len(named))
+		t.Errorf("got %d versions, want at least 15", len(named))
 	}
 	for _, n := range named {
 		harness.Want(t, n.where, n.version, harness.Version())
@@ -68,12 +70,14 @@ func TestVersionsAgree(t *testing.T) {
 // TestGoVersionsAgree checks that workflows and Dockerfiles build with one version of
 // Go: the files of a release and its images have the same program.
 func TestGoVersionsAgree(t *testing.T) {
-	named := versionsIn(t, `(?:golang:|go-version: |golang/)(1\.\d+(?:\.\d+)?)`, ".github", "*Dockerfile*", "e2e/images", "e2e/release")
-	if len(named) == 0 {
-		t.Fatal("got none")
+	const pattern = `(?:golang:|go-version: |golang/)(1\.\d+(?:\.\d+)?)`
+	want := versionsIn(t, pattern, "Dockerfile")[0].version
+	others := versionsIn(t, pattern, ".github", "*Dockerfile*", "e2e/images", "e2e/release")
+	if len(others) < 5 {
+		t.Errorf("got %d versions, want at least 5", len(others))
 	}
-	for _, n := range named {
-		harness.Want(t, n.where, n.version, named[0].version)
+	for _, n := range others {
+		harness.Want(t, n.where, n.version, want)
 	}
 }
 
@@ -85,9 +89,12 @@ func versionsIn(t *testing.T, pattern string, files ...string) (found []named) {
 	t.Helper()
 	list := append([]string{"-C", harness.Root(), "ls-files"}, files...)
 	for _, path := range strings.Fields(harness.Must(t, "git", list...)) {
-		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(read(t, path), -1) {
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(harness.Source(t, path), -1) {
 			found = append(found, named{path + ": the version in " + m[0], m[1]})
 		}
+	}
+	if len(found) == 0 {
+		t.Fatalf("got no version in %q, want one", files)
 	}
 	return found
 }
@@ -95,20 +102,20 @@ func versionsIn(t *testing.T, pattern string, files ...string) (found []named) {
 // TestThreatModel checks that SECURITY.md points at tests that there are.
 func TestThreatModel(t *testing.T) {
 	functions := harness.Must(t, "git", "-C", harness.Root(), "grep", "-h", "-E", "^func (Test|Fuzz)", "--", "*_test.go")
-	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(read(t, "SECURITY.md"), -1)
+	names := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9]+)`").FindAllStringSubmatch(harness.Source(t, "SECURITY.md"), -1)
 	if len(names) < 20 {
-		t.Errorf("got %d tests, want more", len(names))
+		t.Errorf("got %d tests, want at least 20", len(names))
 	}
 	for _, m := range names {
 		if !strings.Contains(functions, "func "+m[1]+"(") {
-			t.Errorf("SECURITY.md points at %s, which is no test", m[1])
+			t.Errorf("SECURITY.md: got %s, want a test that there is", m[1])
 		}
 	}
 }
 
 // hasHeading reports whether a heading has that anchor, as GitHub makes them.
 func hasHeading(text, anchor string) bool {
-	text = fence.ReplaceAllString(text, "")
+	text = markdown.WithoutBlocks(text)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
 		kept := regexp.MustCompile(`[^\p{L}\p{N}_ -]`).ReplaceAllString(strings.ToLower(m[1]), "")
 		if strings.ReplaceAll(kept, " ", "-") == anchor {
@@ -122,11 +129,11 @@ func hasHeading(text, anchor string) bool {
 // table.
 func TestSentencesAreShort(t *testing.T) {
 	const most = 28
-	for _, path := range documents(t) {
+	for _, path := range harness.Documents(t) {
 		if path == "docs/performance.md" {
 			continue // the bench writes much of it
 		}
-		for _, sentence := range sentences(read(t, path)) {
+		for _, sentence := range sentences(harness.Source(t, path)) {
 			if words := len(strings.Fields(sentence)); words > most {
 				t.Errorf("%s: got %d words, want %d at most: %s", path, words, most, sentence)
 			}
@@ -135,10 +142,10 @@ func TestSentencesAreShort(t *testing.T) {
 }
 
 func sentences(text string) (all []string) {
-	text = fence.ReplaceAllString(text, "")
+	text = markdown.WithoutBlocks(text)
 	text = regexp.MustCompile(`(?s)<!--.*?-->`).ReplaceAllString(text, "")
 	text = regexp.MustCompile(`\]\([^)]*\)`).ReplaceAllString(text, "]")
-	// A paragraph, an item of a list, a heading and a cell end a sentence, too.
+	// The end of a paragraph, an item, a heading or a cell is the end of a sentence.
 	text = regexp.MustCompile(`\n( *\n)+|\n *(- |\d+\. |#|\|)|[^\\]\|`).ReplaceAllString(text, "\x00")
 	for part := range strings.SplitSeq(text, "\x00") {
 		part = strings.Join(strings.Fields(part), " ")
