@@ -4,13 +4,11 @@ package e2e
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -19,7 +17,6 @@ import (
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
-	"github.com/envoy-wait/envoy-wait/e2e/wire"
 )
 
 // client is one connection to a sidecar.
@@ -105,90 +102,25 @@ func TestStandInRefusesOthers(t *testing.T) {
 	})
 }
 
-// standIn is the command e2e/sidecar/cmd.
-type standIn struct {
-	*harness.Process
-	address string
-	orders  io.Writer
-	answers *bufio.Reader
-}
-
-func startStandIn(t *testing.T, binary string) *standIn {
-	t.Helper()
-	cmd := exec.Command(binary, "-commands", "-listen", "", "-drain", "1ms")
-	orders := harness.Stdin(t, cmd)
-	r, w := harness.Pipe(t)
-	cmd.Stdout = w
-	s := &standIn{Process: harness.Start(t, cmd), orders: orders, answers: bufio.NewReader(r)}
-	_ = w.Close()
-	s.address = s.answer(t)
-	return s
-}
-
-func (s *standIn) answer(t *testing.T) string {
-	t.Helper()
-	line, err := s.answers.ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return strings.TrimSuffix(line, "\n")
-}
-
-func (s *standIn) tell(t *testing.T, order string) {
-	t.Helper()
-	_, _ = io.WriteString(s.orders, order+"\n")
-	harness.Want(t, order, s.answer(t), "ok")
-}
-
-func (s *standIn) wantRefused(t *testing.T) {
-	t.Helper()
-	if conn, err := net.Dial("tcp", s.address); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("%v, %v, want a refusal", conn, err)
-	}
-}
-
-// The stand-in as a process, through all of its life, to each of its ends.
+// The stand-in as a process, through all of its life.
 func TestStandInProcess(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "sidecar")
-	harness.Must(t, "go", "build", "-o", binary, "github.com/envoy-wait/envoy-wait/e2e/sidecar/cmd")
-	for name, test := range map[string]struct {
-		end  func(*standIn, *client)
-		code int
-	}{
-		"drain": {func(s *standIn, c *client) {
-			s.tell(t, "drain")
-			s.wantRefused(t)
-			c.want("GET", sidecar.Path, answer503)
-			s.Signal(syscall.SIGTERM)
-		}, 0},
-		"quit": {func(_ *standIn, c *client) {
-			c.want("POST", sidecar.QuitPath, "HTTP/1.1 200 OK\nDate\nContent-Length: 2\n"+plainText+"\nOK")
-		}, 0},
-		"crash": {func(s *standIn, _ *client) { _, _ = io.WriteString(s.orders, "crash\n") }, 137},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := startStandIn(t, binary)
-			s.wantRefused(t)
-			s.tell(t, "listen")
-			c := dial(t, s.address)
-			c.want("GET", sidecar.Path, answer503)
-			s.tell(t, "ready")
-			s.tell(t, "delay 50ms")
-			start := time.Now()
-			c.want("GET", sidecar.Path, answer200)
-			if took := time.Since(start); took < 50*time.Millisecond {
-				t.Errorf("an answer after %v, want a delay", took)
-			}
-			var counts wire.Counts
-			_, _ = io.WriteString(s.orders, "counts\n")
-			if err := json.Unmarshal([]byte(s.answer(t)), &counts); err != nil || counts.Ready == 0 {
-				t.Errorf("%v, %+v", err, counts)
-			}
-			counts.Ready = 0
-			harness.Want(t, "counts", counts, wire.Counts{Connections: 1, Requests: 2})
-			test.end(s, c)
-			harness.Want(t, "exit status", s.Result().Code, test.code)
-			s.wantRefused(t)
-		})
+	harness.InNetwork(t, func() {
+		s := harness.StartSidecar(t, exec.Command(harness.SidecarProgram(t)))
+		wantRefused(t, "127.0.0.1:15020")
+		s.Listen()
+		c := dial(t, "127.0.0.1:15020")
+		c.want("GET", sidecar.Path, answer503)
+		s.BecomeReady()
+		c.want("GET", sidecar.Path, answer200)
+		c.want("POST", sidecar.QuitPath, "HTTP/1.1 200 OK\nDate\nContent-Length: 2\n"+plainText+"\nOK")
+		s.Result().WantCode(t, 0)
+		wantRefused(t, "127.0.0.1:15020")
+	})
+}
+
+func wantRefused(t *testing.T, address string) {
+	t.Helper()
+	if conn, err := net.Dial("tcp", address); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("%s: got %v, %v, want a refusal", address, conn, err)
 	}
 }

@@ -1,11 +1,14 @@
 // Command demo shows the main job on this machine: a sidecar that takes three
 // seconds, envoy-wait, and an app that must not start before.
 //
-//	go run ./e2e/demo bin/envoy-wait
+//	go run ./e2e/demo ENVOY-WAIT SIDECAR
+//
+// SIDECAR is the program of e2e/sidecar/cmd.
 package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -17,30 +20,37 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: demo BINARY")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: demo ENVOY-WAIT SIDECAR")
 		os.Exit(2)
 	}
-	if err := demo(os.Args[1]); err != nil {
+	if err := demo(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func demo(binary string) error {
+func demo(envoyWait, standIn string) error {
 	address := freeAddress()
-	url := "http://" + address + sidecar.Path
+	agent := exec.Command(standIn, "-listen", address)
+	commands, err := agent.StdinPipe() // its end is the agent's end
+	if err != nil {
+		return err
+	}
+	if err := agent.Start(); err != nil {
+		return err
+	}
 	start := time.Now()
-	go play(address)
+	go play(commands)
 
 	app := []string{"sh", "-c", `echo "app:        started as process $$, its parent is $PPID"`}
-	cmd := exec.Command(binary, append([]string{"--log-format", "text", "--url", url, "--"}, app...)...)
+	cmd := exec.Command(envoyWait, append([]string{"--log-format", "text", "--url", "http://" + address + sidecar.Path, "--"}, app...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	fmt.Printf("demo:       envoy-wait is process %d, its parent is %d\n", cmd.Process.Pid, os.Getpid())
-	err := cmd.Wait()
+	err = cmd.Wait()
 	if err == nil && time.Since(start) < 3*time.Second {
 		err = fmt.Errorf("the app was started too early")
 	}
@@ -58,22 +68,15 @@ func freeAddress() string {
 	return "localhost:15020"
 }
 
-// play refuses for one second, answers 503 for two, and then 200.
-func play(address string) {
+// play lets the agent refuse for one second, answer 503 for two, and then 200.
+func play(commands io.Writer) {
 	say("not listening yet: connections are refused")
 	time.Sleep(time.Second)
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		say(err.Error())
-		return
-	}
 	say("listening, without a configuration: status 503")
-	s := sidecar.New(false)
-	time.AfterFunc(2*time.Second, func() {
-		say("ready: status 200")
-		s.SetReady(true)
-	})
-	_ = s.Serve(l)
+	_, _ = io.WriteString(commands, "listen\n")
+	time.Sleep(2 * time.Second)
+	say("ready: status 200")
+	_, _ = io.WriteString(commands, "ready\n")
 }
 
 // say writes over envoy-wait's live line, where there may be one.

@@ -52,19 +52,32 @@ func Binary(t testing.TB) string {
 	return filepath.Join(Root(), "bin", "envoy-wait")
 }
 
-var buildApp = sync.OnceValues(func() ([]byte, error) {
-	cmd := exec.Command("go", "build", "-o", filepath.Join("bin", "example-app"), "./examples/app")
-	cmd.Dir, cmd.Env = Root(), Env("CGO_ENABLED=0")
-	return cmd.CombinedOutput()
-})
-
 // ExampleApp builds the app of the examples, once, and returns its path.
-func ExampleApp(t testing.TB) string {
-	t.Helper()
-	if out, err := buildApp(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+func ExampleApp(t testing.TB) string { t.Helper(); return exampleApp(t) }
+
+// SidecarProgram builds e2e/sidecar/cmd, once, and returns its path.
+func SidecarProgram(t testing.TB) string { t.Helper(); return sidecarProgram(t) }
+
+var (
+	exampleApp     = program("example-app", "./examples/app")
+	sidecarProgram = program("sidecar", "./e2e/sidecar/cmd")
+)
+
+// program returns a function that builds a static program into bin, once, and returns its path.
+func program(name, source string) func(testing.TB) string {
+	path := filepath.Join(Root(), "bin", name)
+	build := sync.OnceValues(func() ([]byte, error) {
+		cmd := exec.Command("go", "build", "-o", path, source)
+		cmd.Dir, cmd.Env = Root(), Env("CGO_ENABLED=0")
+		return cmd.CombinedOutput()
+	})
+	return func(t testing.TB) string {
+		t.Helper()
+		if out, err := build(); err != nil {
+			t.Fatalf("go build %s: %v\n%s", source, err, out)
+		}
+		return path
 	}
-	return filepath.Join(Root(), "bin", "example-app")
 }
 
 // Version is the newest that the changelog has with a date.

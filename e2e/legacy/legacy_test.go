@@ -120,7 +120,7 @@ func (l *legacy) crash(pid string) {
 func (l *legacy) readySidecar() {
 	l.T.Helper()
 	s := l.StartSidecar()
-	s.OpenStatus()
+	s.Listen()
 	s.BecomeReady()
 }
 
@@ -168,7 +168,7 @@ func TestInitScriptWaits(t *testing.T) {
 		waiting.Await("connection refused")
 		again := l.Start(l.action("start"))
 		s := l.StartSidecar()
-		s.OpenStatus()
+		s.Listen()
 		waiting.Await("status 503")
 		l.stopped()
 		s.BecomeReady()

@@ -23,7 +23,7 @@ import (
 
 // Main is a TestMain for tests that use machines.
 func Main(m *testing.M) {
-	harness.Main(m, map[string]func() error{"init": initProcess, "sidecar": sidecarProcess})
+	harness.Main(m, map[string]func() error{"init": initProcess})
 }
 
 // Machine has a network, processes and mounts of its own, as a Pod or a host.
@@ -93,6 +93,14 @@ func (m *Machine) Start(cmd *exec.Cmd) *harness.Process {
 	// Before harness kills nsenter: what that has started would outlive it.
 	m.T.Cleanup(m.stop)
 	return p
+}
+
+// StartSidecar starts a sidecar on Istio's status port. It listens when it is told to.
+func (m *Machine) StartSidecar() *harness.SidecarProcess {
+	m.T.Helper()
+	s := harness.StartSidecar(m.T, m.Command(harness.SidecarProgram(m.T)))
+	m.T.Cleanup(m.stop)
+	return s
 }
 
 // Run runs a command to its end.

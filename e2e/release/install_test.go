@@ -112,7 +112,7 @@ func (d *debian) daemonWaits() {
 	waiting := d.Start(d.Command("chroot", d.root, "sh", "-c", "ENVOY_WAIT_LOG_LEVEL=debug /etc/init.d/shop start"))
 	waiting.Await("connection refused")
 	s := d.StartSidecar()
-	s.OpenStatus()
+	s.Listen()
 	waiting.Await("status 503")
 	harness.Want(d.T, "log of the daemon during the wait", d.do(started), "")
 	s.BecomeReady()

@@ -1,5 +1,3 @@
-//go:build linux
-
 package sidecar
 
 import (
@@ -22,7 +20,12 @@ type Port struct {
 
 // Bind takes that port without listening, or any port for 0.
 func Bind(port int) (*Port, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	syscall.ForkLock.RLock() // no child may inherit it: macOS has no SOCK_CLOEXEC
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return nil, err
 	}

@@ -5,13 +5,12 @@
 //
 //	port, _ := sidecar.Bind(0)   // refuses: nothing listens
 //	l, _ := port.Listen()
-//	s := sidecar.New(false)     // 503
+//	s := sidecar.New(false)      // 503
 //	go s.Serve(l)
-//	s.SetReady(true)            // 200
-//	s.Drain()                   // new connections are refused, open ones get 503
-//	s.Close()                   // gone, as after a crash
+//	s.SetReady(true)             // 200
+//	s.Close()                    // gone, as after a crash
 //
-// The command sidecar/cmd does the same in a process of its own.
+// The command sidecar/cmd is a sidecar in a process of its own.
 package sidecar
 
 import (
@@ -21,7 +20,6 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // The paths of the status port: readiness, and the request to quit.
@@ -39,15 +37,12 @@ type Sidecar struct {
 	// its log for each.
 	OnUnready func()
 
-	ready, draining, told        atomic.Bool
-	delay                        atomic.Int64
+	ready, told                  atomic.Bool
 	connections, requests, quits atomic.Int64
 
-	server    *http.Server
-	quit      chan struct{}
-	quitOnce  sync.Once
-	mu        sync.Mutex // guards listeners
-	listeners []net.Listener
+	server   *http.Server
+	quit     chan struct{}
+	quitOnce sync.Once
 }
 
 // New makes a sidecar, ready or not.
@@ -72,31 +67,12 @@ func (s *Sidecar) connState(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// Serve answers on l until Drain or Close. It may be called for several
-// listeners: Envoy's port 15021 forwards to the agent's.
-func (s *Sidecar) Serve(l net.Listener) error {
-	s.mu.Lock()
-	s.listeners = append(s.listeners, l)
-	s.mu.Unlock()
-	return s.server.Serve(l)
-}
+// Serve answers on l until Close. It may be called for several listeners: Envoy's
+// port 15021 forwards to the agent's.
+func (s *Sidecar) Serve(l net.Listener) error { return s.server.Serve(l) }
 
 // SetReady changes the answer from 503 to 200 or back.
 func (s *Sidecar) SetReady(ready bool) { s.ready.Store(ready) }
-
-// SetDelay delays each answer, as the agent does while Envoy's admin hangs.
-func (s *Sidecar) SetDelay(delay time.Duration) { s.delay.Store(int64(delay)) }
-
-// Drain is what SIGTERM begins: new connections are refused, and those that are
-// open get 503.
-func (s *Sidecar) Drain() {
-	s.draining.Store(true)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, l := range s.listeners {
-		_ = l.Close()
-	}
-}
 
 // Close ends the sidecar at once: connections are closed, new ones refused.
 func (s *Sidecar) Close() { _ = s.server.Close() }
@@ -113,22 +89,16 @@ func (s *Sidecar) Requests() int { return int(s.requests.Load()) }
 // Quits counts the requests to quit that were accepted.
 func (s *Sidecar) Quits() int { return int(s.quits.Load()) }
 
-// answered counts a probe, and says whether the sidecar is ready for it.
-func (s *Sidecar) answered(r *http.Request) (ready bool) {
-	if delay := time.Duration(s.delay.Load()); delay > 0 {
-		select {
-		case <-time.After(delay):
-		case <-r.Context().Done():
-		}
-	}
+// answered counts a probe, and reports whether the sidecar is ready.
+func (s *Sidecar) answered() (ready bool) {
 	s.requests.Add(1)
-	return s.ready.Load() && !s.draining.Load()
+	return s.ready.Load()
 }
 
 // answerReady takes any method, as the agent does.
-func (s *Sidecar) answerReady(w http.ResponseWriter, r *http.Request) {
+func (s *Sidecar) answerReady(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Vary", "Accept-Encoding")
-	if s.answered(r) {
+	if s.answered() {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -139,9 +109,9 @@ func (s *Sidecar) answerReady(w http.ResponseWriter, r *http.Request) {
 }
 
 // answerInfo is the readiness of Envoy's admin port: scuttle asks there.
-func (s *Sidecar) answerInfo(w http.ResponseWriter, r *http.Request) {
+func (s *Sidecar) answerInfo(w http.ResponseWriter, _ *http.Request) {
 	state := "PRE_INITIALIZING"
-	if s.answered(r) {
+	if s.answered() {
 		state = "LIVE"
 	}
 	_, _ = io.WriteString(w, `{"state":"`+state+`"}`)

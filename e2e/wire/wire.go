@@ -1,7 +1,6 @@
 //go:build linux
 
-// Package wire is what the helper processes of the tests report: e2e/launch a
-// Report, e2e/sidecar/cmd its Counts, both as JSON. All times are
+// Package wire is what e2e/launch reports of a command, as JSON. All times are
 // CLOCK_MONOTONIC, which the processes of a machine share.
 package wire
 
@@ -32,11 +31,3 @@ type Report struct {
 
 // Took is how long the command ran.
 func (r Report) Took() time.Duration { return r.End - r.Start }
-
-// Counts is what a sidecar saw.
-type Counts struct {
-	Ready       time.Duration // just before the first 200 was possible, or 0
-	Connections int
-	Requests    int
-	Quits       int
-}
