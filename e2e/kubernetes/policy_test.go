@@ -97,12 +97,12 @@ const (
 // 200. Its settings are annotations.
 func TestPolicyDeployment(t *testing.T) {
 	n := needPolicy(t)
-	out := n.apply(inject(t, plain("Deployment", selector, `envoy-wait.io/timeout: 90s, envoy-wait.io/log-level: debug`, plainApp)))
+	out := n.apply(inject(t, plain("Deployment", selector, `envoy-wait.io/timeout: 90s`, plainApp)))
 	if strings.Contains(out, "Warning") {
 		t.Errorf("kubectl apply says %s", out)
 	}
 	p, log := n.waits("plain", "app", "/opt/envoy-wait/envoy-wait")
-	log.Await(`timeout 1m30s`)
+	harness.WantIn(t, n.exec(p, "app", "cat", "/proc/1/environ"), "ENVOY_WAIT_TIMEOUT=90s")
 	n.starts(p, log, "app: started as PID 1\n")
 	for _, c := range p.Spec.Containers {
 		for _, mount := range c.VolumeMounts {
