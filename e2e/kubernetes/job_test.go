@@ -94,7 +94,7 @@ func TestSidecarGoneFirst(t *testing.T) {
 		`--quit, --, sh, -c, "trap 'sleep 1; exit 7' TERM; echo started; while :; do sleep 0.1; done"`)))
 	p := pods.await(n, "job", "running", running("app"))
 	n.follow(p, "app").Await("started\n")
-	n.exec(p, proxy, "sh", "-c", "kill -KILL $(pidof envoy)") // as if its own drain were over
+	n.crash(p) // as if its own drain were over
 	pods.await(n, "job", "sidecar gone", ended(proxy))
 	harness.Want(t, "exit code", n.deleted(p, "app").ExitCode, 7)
 }
