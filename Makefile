@@ -1,4 +1,4 @@
-# make help lists the targets.
+# make help lists the targets: first those with ##, which people use, then those with ###.
 
 # The tag, or what comes after it, or 0.0.0 with the commit.
 VERSION ?= $(shell git describe --tags --match 'v*' --dirty 2>/dev/null || \
@@ -37,7 +37,9 @@ $(TOOLS)/govulncheck:     PACKAGE := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 .PHONY: help build test proof fuzz e2e e2e-kubernetes e2e-kubernetes-images e2e-release record-kubernetes demo demo-picture docs lint vuln bench rivals release release-notes image image-distroless pin clean
 
 help: ## list the targets
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
+	@sed -nE 's/^([a-z0-9-]+):.* ## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 26
+	@printf '\nFor maintainers:\n'
+	@sed -nE 's/^([a-z0-9-]+):.* ### /  \1\t/p' $(MAKEFILE_LIST) | expand -t 26
 
 build: ## build the static binary, bin/envoy-wait, and print its size
 	@$(BUILD) -ldflags '$(LDFLAGS)' -o bin/envoy-wait .
@@ -48,20 +50,20 @@ test: build ## run all tests but those that need containers
 	go vet ./...
 	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/docs ./e2e/faults ./e2e/markdown
 
-e2e: build ## run the tests of the images, and of the init script: as root
+e2e: build ### run the tests of the images, and of the init script: as root
 	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/images ./e2e/legacy
 
 # The programs of the cluster are built once, until their go.mod changes.
 CLUSTER := bin/kubernetes
 CLUSTER_BUILD = CGO_ENABLED=0 go -C $(<D) build -trimpath -buildvcs=false -o $(CURDIR)/$(CLUSTER)/
 
-e2e-kubernetes: build $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize ## run the tests on a real Kubernetes: as root, or with E2E_CLUSTER=external
+e2e-kubernetes: build $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize ### run the tests on a real Kubernetes: as root, or with E2E_CLUSTER=external
 	go test -count=1 -timeout 15m -parallel 8 $(TESTFLAGS) ./e2e/kubernetes
 
-e2e-kubernetes-images: build $(CLUSTER)/istioctl ## write the images of these tests into bin/kubernetes/images, for another cluster
+e2e-kubernetes-images: build $(CLUSTER)/istioctl ### write the images of these tests into bin/kubernetes/images, for another cluster
 	go test -count=1 -run '^$$' ./e2e/kubernetes -write-images
 
-record-kubernetes: build $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize ## measure the policy of deploy/policy, and write that and the versions into docs
+record-kubernetes: build $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize ### measure the policy of deploy/policy, and write that and the versions into docs
 	go test -count=1 -parallel 1 -run TestRecord ./e2e/kubernetes -record
 
 $(CLUSTER)/kubelet: e2e/kubernetes/cluster/go.mod
@@ -77,14 +79,14 @@ $(CLUSTER)/kustomize: Makefile
 	GOBIN=$(CURDIR)/$(CLUSTER) go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
 	touch $@
 
-proof: build ## every fault for a minute, 1,000 rounds of each race, 10,000 orphans, -race; writes docs/reliability.md
+proof: build ### every fault for a minute, 1,000 rounds of each race, 10,000 orphans, -race; writes docs/reliability.md
 	CGO_ENABLED=1 go test -race -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/...
 	go test -count=1 $(TESTFLAGS) -run TestOrphans ./e2e -orphans 10000
 	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/faults -rounds 1000 -wait 60s -table $(CURDIR)/docs/reliability.md
 
 # Without FUZZTIME=, each target for a minute.
 FUZZTIME ?= 60s
-fuzz: ## fuzz arguments, environment, URLs and answers
+fuzz: ### fuzz arguments, environment, URLs and answers
 	@for target in ./internal/cli:FuzzArguments ./internal/cli:FuzzEnvironment ./probe:FuzzURL ./probe:FuzzRequest ./probe:FuzzRedact ./probe:FuzzAnswer; do \
 	 go test $${target%:*} -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) || exit 1; \
 	done
@@ -93,12 +95,12 @@ demo: build ## see the main job: a sidecar that is ready after 3 seconds, envoy-
 	@go build -o bin/sidecar ./e2e/sidecar/cmd
 	@go run ./e2e/demo bin/envoy-wait bin/sidecar
 
-demo-picture: build ## record make demo as docs/demo.svg, with asciinema (a package of Debian) and npx
+demo-picture: build ### record make demo as docs/demo.svg, with asciinema (a package of Debian) and npx
 	@$(MAKE) -s demo >/dev/null 2>&1 # the recording does not show the compiler at work
 	LC_ALL=C.UTF-8 asciinema rec -q --overwrite --cols 98 --rows 11 -c "printf '\$$ make demo\n'; $(MAKE) -s demo; sleep 5; echo" bin/demo.cast
 	npx --yes svg-term-cli@$(SVG_TERM_VERSION) --in bin/demo.cast --out docs/demo.svg --window --no-cursor
 
-lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ## gofmt, go vet, golangci-lint, actionlint, and the words of README and docs
+lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ### gofmt, go vet, golangci-lint, actionlint, and the words of README and docs
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/demo ./e2e/sidecar/...
@@ -112,30 +114,30 @@ $(TOOLS)/%: Makefile
 	touch $@
 
 # In the source, and in an unstripped twin of the binary: -s blinds govulncheck.
-vuln: $(TOOLS)/govulncheck ## look for known vulnerabilities in source and binary: needs the network
+vuln: $(TOOLS)/govulncheck ### look for known vulnerabilities in source and binary: needs the network
 	$(BUILD) -o bin/envoy-wait-unstripped .
 	@$(TOOLS)/govulncheck -tags $(TAGS) . ./probe ./exec ./internal/... && $(TOOLS)/govulncheck -mode binary bin/envoy-wait-unstripped || \
 	 { echo "make vuln: a finding, or no way to https://vuln.go.dev, where the list is; SECURITY.md says what to do with a finding" >&2; exit 1; }
 
-bench: build ## measure lag, cost and start-up beside what else people use, into docs/ (BENCHFLAGS=-quick: a minute, into bin/)
+bench: build ### measure lag, cost and start-up beside what else people use, into docs/ (BENCHFLAGS=-quick: a minute, into bin/)
 	@PATH="$(CURDIR)/$(RIVALS):$(CURDIR)/$(CLUSTER):$$PATH" go run ./e2e/bench -binary bin/envoy-wait $(BENCHFLAGS)
 
-rivals: ## build what make bench compares with, from the sources that docs/performance.md names: needs the network
+rivals: ### build what make bench compares with, from the sources that docs/performance.md names: needs the network
 	for package in github.com/kvij/scuttle@d17ea9c436a6 wait4x.dev/v3/cmd/wait4x@07151348d13f github.com/jwilder/dockerize@2b3e41aa277b; do \
 	 CGO_ENABLED=0 GOBIN=$(abspath $(RIVALS)) go install -trimpath -ldflags '-s -w' $$package || exit 1; \
 	done
 
-release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod ## make the files of a release in bin/release: binaries, archives, packages, SBOMs, checksums
+release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod ### make the files of a release in bin/release: binaries, archives, packages, SBOMs, checksums
 	$(TOOLS)/goreleaser check --quiet
 	PATH="$(abspath $(TOOLS)):$$PATH" VERSION='$(VERSION:v%=%)' TAGS='$(TAGS)' LDFLAGS='$(LDFLAGS)' \
 	 $(TOOLS)/goreleaser release --snapshot --clean
 	@cd bin/release && find . -mindepth 1 -maxdepth 1 -type d -exec rm -r {} + && rm artifacts.json config.yaml metadata.json && sha256sum --quiet -c SHA256SUMS
 
-release-notes: ## print what the changelog says of VERSION
+release-notes: ### print what the changelog says of VERSION
 	@awk -v heading='## [$(VERSION:v%=%)] - 20' '/^## \[|^\[[^]]*\]: / {on = index($$0, heading) == 1; found += on; next} on; END {exit !found}' CHANGELOG.md || \
 	 { echo "make release-notes: CHANGELOG.md has no dated section $(VERSION:v%=%)" >&2; exit 1; }
 
-e2e-release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod $(TOOLS)/crane ## make a release twice, compare the files, and install them: as root
+e2e-release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod $(TOOLS)/crane ### make a release twice, compare the files, and install them: as root
 	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/release
 
 image: ## build the image to copy from, with docker or podman
@@ -147,14 +149,14 @@ image-distroless: image ## build a base image, distroless with envoy-wait
 # The bases that the Dockerfiles name, by tag.
 BASES = $(shell sed -nE 's,^FROM (--platform=[^ ]+ )?([^ @$$]+/[^ @]+).*,\2,p' Dockerfile Dockerfile.distroless)
 
-pin: $(TOOLS)/crane ## write the digests of the base images into Dockerfiles and workflows: needs the network
+pin: $(TOOLS)/crane ### write the digests of the base images into Dockerfiles and workflows: needs the network
 	@for image in $(BASES); do \
 	 digest=$$($(TOOLS)/crane digest "$$image") || { echo "make pin: no digest of $$image" >&2; exit 1; }; \
 	 echo "$$image@$$digest"; \
 	 sed -i -E "s,$$image(@sha256:[0-9a-f]+)?( |$$),$$image@$$digest\2," Dockerfile Dockerfile.distroless .github/workflows/*.yml || exit 1; \
 	done
 
-docs: build ## write man page, completions, docs/flags.md and the README's flags, and run the transcripts in README and docs
+docs: build ### write man page, completions, docs/flags.md and the README's flags, and run the transcripts in README and docs
 	go test -count=1 -run TestDocs ./internal/cli -update
 	go test -count=1 -run TestTranscripts ./e2e/docs -update
 
