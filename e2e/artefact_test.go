@@ -10,7 +10,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// The file that is released: static, and the same wherever it is built.
+// The binary is static, and has no path of this machine in it.
 func TestArtefact(t *testing.T) {
 	harness.WantStatic(t, harness.Binary(t))
 	root, err := filepath.Abs(harness.Root())
@@ -18,16 +18,17 @@ func TestArtefact(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(harness.ReadFile(t, harness.Binary(t)), root) {
-		t.Error("it holds a path of this machine")
+		t.Errorf("got %q in the binary, want no path of this machine", root)
 	}
 }
 
+// Two builds in two directories give the same bytes.
 func TestBuildIsReproducible(t *testing.T) {
 	version := strings.TrimSuffix(strings.TrimPrefix(run(t, "--version").Stdout, "envoy-wait "), "\n")
 	elsewhere := harness.CopySources(t)
 	harness.Must(t, "make", "-s", "-C", elsewhere, "build", "VERSION="+version)
 	first, second := harness.ReadFile(t, harness.Binary(t)), harness.ReadFile(t, filepath.Join(elsewhere, "bin", "envoy-wait"))
 	if first != second {
-		t.Errorf("two builds of version %s differ: %d and %d bytes", version, len(first), len(second))
+		t.Errorf("version %s: got two builds of %d and %d bytes, want the same bytes", version, len(first), len(second))
 	}
 }

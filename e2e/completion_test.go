@@ -14,8 +14,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// What each shell completes, of a line that ends where the cursor is. The command
-// frobnicate takes --toggle, one and two; subject is a file.
+// completionCases are lines with the cursor at their end, and what each shell completes there. The command frobnicate
+// takes --toggle, one and two; subject is a file.
 func completionCases(t *testing.T) map[string]string {
 	t.Helper()
 	var flags []string
@@ -88,9 +88,7 @@ func testShell(t *testing.T, rc string, shell func(rc string) *exec.Cmd) {
 	dir := completionDir(t)
 	out := filepath.Join(t.TempDir(), "lines")
 	file := filepath.Join(t.TempDir(), ".zshrc")
-	if err := os.WriteFile(file, []byte(rc), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	harness.WriteFile(t, file, rc, 0o644)
 	cmd := shell(file)
 	cmd.Dir = dir
 	cmd.Env = append(cmd.Env, completionEnv(dir, "LINES_OUT="+out)...)
@@ -123,10 +121,8 @@ complete -c frobnicate -f -a 'one two'
 complete -c frobnicate -l toggle
 complete -C $argv[1]`, line)
 		cmd.Dir, cmd.Env = dir, completionEnv(dir)
-		r := harness.Start(t, cmd).Result()
-		if r.Code != 0 || r.Stderr != "" {
-			t.Errorf("%s: %+v", line, r)
-		}
+		r := harness.Start(t, cmd).Result().WantCode(t, 0)
+		harness.Want(t, "stderr of "+line, r.Stderr, "")
 		var got []string
 		for match := range strings.Lines(r.Stdout) {
 			word, _, _ := strings.Cut(strings.TrimSpace(match), "\t")
@@ -136,8 +132,7 @@ complete -C $argv[1]`, line)
 	}
 }
 
-// completed compares matches, which may have what stands before them in the
-// word, and a = or / behind.
+// completed compares matches. A shell may put the flag and its = before a match, and a = behind it.
 func completed(t *testing.T, line string, got []string, want string) {
 	t.Helper()
 	word := line[strings.LastIndex(line, " ")+1:]
@@ -166,9 +161,7 @@ func completionDir(t *testing.T) string {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(path, []byte(content), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		harness.WriteFile(t, path, content, 0o755)
 	}
 	return dir
 }

@@ -58,7 +58,7 @@ func TestVersionAndHelp(t *testing.T) {
 	harness.Start(t, cmd).Result().WantCode(t, 125)
 }
 
-// A usage error is one line, starts nothing and probes nothing.
+// A usage error is one line that names the word, starts nothing and probes nothing.
 func TestUsageErrors(t *testing.T) {
 	port := harness.NewPort(t)
 	agent := port.Sidecar(true)
@@ -66,19 +66,17 @@ func TestUsageErrors(t *testing.T) {
 	for _, test := range []struct {
 		args []string
 		env  string
+		says string
 	}{
-		{args: []string{"--"}},
-		{args: []string{"--tiemout", "5s", "--", "touch", mark}},
-		{args: []string{"--timeout", "5", "--", "touch", mark}},
-		{args: []string{"--timeout", "-1s", "touch", mark}},
-		{args: []string{"--url", "ftp://x", "touch", mark}},
-		{args: []string{"touch", mark}, env: "ENVOY_WAIT_INTERVAL=1ms"},
-		{args: []string{"touch", mark}, env: "ENVOY_WAIT_ON_TIMEOUT=never"},
+		{args: []string{"--"}, says: `expected a command after "--"`},
+		{args: []string{"--tiemout", "5s", "--", "touch", mark}, says: "unknown flag --tiemout"},
+		{args: []string{"--timeout", "5", "--", "touch", mark}, says: `--timeout: "5": expected `},
+		{args: []string{"--timeout", "-1s", "touch", mark}, says: `--timeout: "-1s": expected `},
+		{args: []string{"--url", "ftp://x", "touch", mark}, says: `--url: "ftp://x": expected `},
+		{args: []string{"touch", mark}, env: "ENVOY_WAIT_INTERVAL=1ms", says: `ENVOY_WAIT_INTERVAL: "1ms": expected `},
+		{args: []string{"touch", mark}, env: "ENVOY_WAIT_ON_TIMEOUT=never", says: `ENVOY_WAIT_ON_TIMEOUT: "never": expected `},
 	} {
-		r := runEnv(t, []string{"ENVOY_WAIT_URL=" + port.URL(), test.env}, test.args...).Want(t, 125, "").WantLines(t, 1)
-		if r.Message(t) == "" {
-			t.Errorf("%v %s: no message", test.args, test.env)
-		}
+		runEnv(t, []string{"ENVOY_WAIT_URL=" + port.URL(), test.env}, test.args...).Want(t, 125, "").WantLines(t, 1).Says(t, test.says)
 	}
 	wantNone(t, mark)
 	harness.Want(t, "probes", agent.Requests(), 0)
@@ -121,7 +119,7 @@ func TestCommandsThatCannotBeRun(t *testing.T) {
 	}
 }
 
-// foreignELF begins like a program for a machine that nobody has.
+// foreignELF is the head of a program for an unknown machine.
 var foreignELF = "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xff\xfe" + strings.Repeat("\x00", 64)
 
 // A dynamically linked program without its loader: the distroless mistake.
@@ -134,7 +132,7 @@ func TestMissingLoader(t *testing.T) {
 	harness.WantIn(t, r.Stderr, "the file is there, but its dynamic loader")
 }
 
-// The file that runs is the one that is there when the wait ends.
+// The command is looked up once more at the end of the wait.
 func TestCommandChangesDuringTheWait(t *testing.T) {
 	for _, test := range []struct {
 		name         string
@@ -164,7 +162,7 @@ func TestCommandChangesDuringTheWait(t *testing.T) {
 	}
 }
 
-// The app's own end: every exit status, and death by a signal.
+// Every exit status of the app is kept, and death by a signal.
 func TestTheAppsOwnEnd(t *testing.T) {
 	url := readyURL(t)
 	for code := range 256 {
@@ -175,7 +173,7 @@ func TestTheAppsOwnEnd(t *testing.T) {
 	}
 }
 
-// What comes after the first "--", or the first word, is the app's.
+// All words from the command on are the app's.
 func TestArguments(t *testing.T) {
 	url := readyURL(t)
 	dir := t.TempDir()

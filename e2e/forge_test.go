@@ -20,7 +20,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// forger is an https endpoint whose certificate has a name that is a line of its own, and drives a terminal.
+// forger is an https endpoint. The name in its certificate has a line break and codes that drive a terminal.
 func forger(t *testing.T) (url string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,13 +51,13 @@ func TestForgedCertificate(t *testing.T) {
 		harness.WantIn(t, r.Stderr, "not ready after ", "certificate is valid for a?envoy-wait: ready after 1s")
 		for line := range strings.Lines(r.Stderr) {
 			if strings.HasPrefix(line, "envoy-wait: ready") || strings.ContainsAny(line, "\x1b\r") || strings.Contains(line, `\u001b`) {
-				t.Errorf("%s: forged: %q", format, line)
+				t.Errorf("%s: got %q, want no forged line and no escape", format, line)
 			}
 		}
 	}
 }
 
-// A command's name is from outside, too, and a URL that was typed without its flag may hold a password.
+// The words of the command line are not trusted either. A URL may have a password wherever it was typed.
 func TestWhatWasTypedIsPrintable(t *testing.T) {
 	for _, args := range [][]string{
 		{"--log-format=text", "--disabled", "a\nenvoy-wait: ready\x1b[2J"},
@@ -71,7 +71,7 @@ func TestWhatWasTypedIsPrintable(t *testing.T) {
 	} {
 		r := run(t, args...)
 		if strings.Count(r.Stderr, "\n") != 1 || strings.Contains(r.Stderr, "\x1b") || strings.Contains(r.Stderr, "hunter2") || r.Code < 125 {
-			t.Errorf("%q: %+v", args, r)
+			t.Errorf("%q: got %+v, want an error in one line, without escape and password", args, r)
 		}
 	}
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// Where there is no sidecar to wait for, or somebody stops the Pod, a quit that is refused is tried once: no Job ends
-// late, and the grace period is the app's.
+// A refused quit is tried once where there is no sidecar to wait for: so no Job ends late. It is tried once after a
+// stop signal too: the grace period is the app's.
 func TestQuitIsTriedOnce(t *testing.T) {
 	refusing := harness.NewPort(t)
-	long := (10 * harness.Patience).String() // a second attempt would show as a killed process, too
+	long := (10 * harness.Patience).String() // with a second attempt the test would kill the process
 	quit := []string{"--quit-url", refusing.QuitURL(), "--quit-timeout", long}
 	once := func(t *testing.T, r harness.Result) {
 		t.Helper()
@@ -49,13 +49,13 @@ func TestQuitIsTriedOnce(t *testing.T) {
 	})
 }
 
-// A signal while a refused quit is tried again ends the attempts.
+// A signal ends the attempts of a refused quit.
 func TestSignalWhileQuitting(t *testing.T) {
 	refusing := harness.NewPort(t)
 	p := harness.Start(t, detached(envoyWait(t, "--url", refusing.URL(), "--timeout", "50ms", "--on-timeout", "fail",
 		"--quit-url", refusing.QuitURL(), "--quit-timeout", (10*harness.Patience).String(), "--", "true")))
 	p.Await("not ready after ")
-	time.Sleep(50 * time.Millisecond) // any moment of the attempts, which go on for ten minutes
+	time.Sleep(50 * time.Millisecond) // any moment: the attempts go on for ten minutes
 	p.Signal(syscall.SIGTERM)
 	p.Result().WantCode(t, 124).Says(t, "not told to quit: "+refusing.QuitURL()+": connection refused")
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// hangingFS mounts a FUSE file system whose daemon takes every request and answers none: a look at a file in it hangs in
-// the kernel until the connection is gone, which is what end does.
+// hangingFS mounts a FUSE file system. Its daemon takes every request and answers none, so a look at a file in it hangs
+// in the kernel. The function end closes the connection, which ends the hang.
 func hangingFS(t *testing.T) (dir string, end func()) {
 	t.Helper()
 	harness.NeedRoot(t)
@@ -31,7 +31,7 @@ func hangingFS(t *testing.T) (dir string, end func()) {
 	// FUSE_INIT comes first, with the unique number of the request at offset 8: include/uapi/linux/fuse.h.
 	request := make([]byte, 1<<17)
 	if n, err := unix.Read(fd, request); err != nil || n < 56 {
-		t.Fatalf("%d bytes of FUSE_INIT: %v", n, err)
+		t.Fatalf("got %d bytes of FUSE_INIT, %v, want 56 at least", n, err)
 	}
 	answer := make([]byte, 16+64)
 	binary.NativeEndian.PutUint32(answer, uint32(len(answer)))
@@ -42,7 +42,7 @@ func hangingFS(t *testing.T) (dir string, end func()) {
 	if _, err := unix.Write(fd, answer); err != nil {
 		t.Fatal(err)
 	}
-	// Once it is read, the request of a thread cannot be killed: request_wait_answer in fs/fuse/dev.c.
+	// A thread whose request was read cannot be killed: request_wait_answer in fs/fuse/dev.c.
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -73,13 +73,13 @@ func threads(t *testing.T, pid int) int {
 	t.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))
 	if err != nil || len(tasks) == 0 {
-		t.Fatalf("no threads of %d: %v", pid, err)
+		t.Fatalf("got no threads of process %d, %v, want some", pid, err)
 	}
 	return len(tasks)
 }
 
-// Where a file system hangs in the kernel one thread hangs with it, however many attempts there are. The wait ends at
-// its deadline. execve(2) does not: it waits for that thread, and the app starts when the file system is gone.
+// One thread hangs with a file system, however many attempts there are. The wait ends at its deadline, but execve(2)
+// waits for that thread: the app starts when the file system is gone.
 func TestFileSystemThatHangs(t *testing.T) {
 	dir, end := hangingFS(t)
 	mark := filepath.Join(t.TempDir(), "started")
@@ -89,12 +89,12 @@ func TestFileSystemThatHangs(t *testing.T) {
 	before := threads(t, p.Process.Pid)
 	time.Sleep(time.Second) // some 25 attempts
 	if now := threads(t, p.Process.Pid); now > before+2 {
-		t.Errorf("%d threads, %d after the first attempts", now, before)
+		t.Errorf("got %d threads, want at most %d: there were %d after the first attempts", now, before+2, before)
 	}
 	p.Await(`starting \"touch\" anyway`)
-	time.Sleep(time.Second) // the app would be long there
+	time.Sleep(time.Second) // long enough for a start
 	if _, err := os.Stat(mark); err == nil {
-		t.Error("execve does not wait for the thread any more: say so in docs/reliability.md")
+		t.Error("got a start, want execve to wait for the thread: docs/reliability.md says that it does")
 	}
 	end()
 	p.Result().WantCode(t, 0).Says(t, "not ready after ", "hint: the file system does not answer")

@@ -13,7 +13,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// files lists what is in directories: the test of whether there is debris.
+// files lists the files of directories.
 func files(t *testing.T, dirs ...string) string {
 	t.Helper()
 	var names []string
@@ -29,7 +29,7 @@ func files(t *testing.T, dirs ...string) string {
 	return strings.Join(names, " ")
 }
 
-// wantInstalled checks that the file is this binary, for all to run.
+// wantInstalled checks that the file is this binary, and that everybody may run it.
 func wantInstalled(t *testing.T, path string) {
 	t.Helper()
 	info, err := os.Lstat(path)
@@ -38,7 +38,7 @@ func wantInstalled(t *testing.T, path string) {
 	}
 	harness.Want(t, "mode of "+path, info.Mode(), 0o755)
 	if harness.ReadFile(t, path) != harness.ReadFile(t, harness.Binary(t)) {
-		t.Errorf("%s is another file", path)
+		t.Errorf("got another file as %s, want this binary", path)
 	}
 }
 
@@ -84,7 +84,7 @@ func TestInstallReplacesNothingElse(t *testing.T) {
 	}
 }
 
-// A binary whose file was removed can still be installed. Without /proc it cannot be read, and that is what is said.
+// A binary whose file was removed can still be installed. Without /proc it cannot, and the error says so.
 func TestInstallOfARemovedFile(t *testing.T) {
 	harness.NeedRoot(t)
 	harness.NeedTools(t, "unshare", "mount")
@@ -99,7 +99,7 @@ func TestInstallOfARemovedFile(t *testing.T) {
 	harness.Start(t, hidden).Result().WantCode(t, 125).Says(t, "--install: reading this program: open /proc/self/exe: ")
 }
 
-// The old file runs on, where cp would fail with "text file busy".
+// The old process runs on. cp would fail with "text file busy".
 func TestInstallOverARunningOne(t *testing.T) {
 	dir := t.TempDir()
 	old := filepath.Join(dir, "envoy-wait")
@@ -116,7 +116,7 @@ func TestInstallOverARunningOne(t *testing.T) {
 	harness.Run(t, old, "--version").WantCode(t, 0)
 }
 
-// An init container that fails says why, and leaves what was there.
+// A failed --install says why, and changes nothing.
 func TestInstallFails(t *testing.T) {
 	for _, test := range []struct{ name, target, reason string }{
 		{"the directory is not writable", "readonly/", "permission denied"},
@@ -128,7 +128,7 @@ func TestInstallFails(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			// The user below must get there, but the repository may be root's alone.
+			// A copy, since the user below may not read the repository.
 			binary := filepath.Join(dir, "binary")
 			harness.WriteFile(t, binary, harness.ReadFile(t, harness.Binary(t)), 0o755)
 			harness.Must(t, "sh", "-euc", `cd "$0"
@@ -143,7 +143,7 @@ func TestInstallFails(t *testing.T) {
 
 			cmd := exec.Command(binary, "--install", dir+"/"+test.target)
 			cmd.Env, cmd.Dir = harness.Env(), "/"
-			if os.Getuid() == 0 { // to whom every directory is writable
+			if os.Getuid() == 0 { // root may write to every directory
 				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65532, Gid: 65532}}
 			}
 			r := harness.Start(t, cmd).Result().Want(t, 125, "").WantLines(t, 1).Says(t, `--install: writing "`+dir, ": "+test.reason)
@@ -170,8 +170,7 @@ func TestInstallOntoAFullDisk(t *testing.T) {
 	harness.Want(t, "the old file", harness.ReadFile(t, dir+"/envoy-wait"), "old")
 }
 
-// It is one thing or the other, and a flag only: as a variable, in an envFrom
-// that is shared, it would break every app.
+// --install takes no command, and has no variable: in an envFrom a variable would break every app.
 func TestInstallAlone(t *testing.T) {
 	target := filepath.Join(t.TempDir(), "target")
 	mark := filepath.Join(t.TempDir(), "started")
@@ -182,7 +181,7 @@ func TestInstallAlone(t *testing.T) {
 		{"--install", ""},
 		{"--install"},
 	} {
-		run(t, args...).Want(t, 125, "").WantLines(t, 1)
+		run(t, args...).Want(t, 125, "").WantLines(t, 1).Says(t, "--install: ")
 	}
 	runEnv(t, []string{"ENVOY_WAIT_INSTALL=" + target}, "--disabled", "--", "echo", "started").Want(t, 0, "started\n")
 	wantNone(t, target)

@@ -22,8 +22,8 @@ func job(t *testing.T) (*sidecar.Sidecar, []string) {
 	return port.Sidecar(true), []string{"--url", port.URL(), "--quit-url", port.QuitURL()}
 }
 
-// The sidecar is told to quit once, whatever became of the command; the exit
-// status is that of the same run without --quit-url.
+// The sidecar is told to quit once, whatever became of the command. The exit status
+// is the same as without --quit-url.
 func TestQuit(t *testing.T) {
 	refusing := harness.NewPort(t).URL()
 	inVain := []string{"--url", refusing, "--timeout", "50ms"}
@@ -50,7 +50,7 @@ func TestQuit(t *testing.T) {
 		{"success: not ready", append(onSuccess, append(inVain, "--on-timeout", "fail", "true")...), "", 124, 0},
 		{"success: no such command", []string{"no-such-command"}, "ENVOY_WAIT_QUIT_ON=success", 127, 0},
 
-		{"usage: no command", nil, "", 125, 0}, // a script that only waits would lose its sidecar
+		{"usage: no command", nil, "", 125, 0}, // a script that only waits keeps its sidecar
 		{"usage: nothing after the dashes", []string{"--"}, "", 125, 1},
 		{"usage: a flag", []string{"--tiemout", "1s", "true"}, "", 125, 1},
 		{"usage: a value", []string{"--quit-timeout", "0", "true"}, "", 125, 1},
@@ -102,8 +102,7 @@ func TestQuitOfSeveral(t *testing.T) {
 	harness.Want(t, "lines about it", strings.Count(r.Stderr, "told to quit"), 2)
 }
 
-// Whatever the sidecar does, the exit status is the command's, one POST is sent
-// and no GET, and one line says what came of it.
+// Whatever the sidecar answers, there is one POST, no GET, one line about it, and the command's exit status.
 func TestQuitAnswers(t *testing.T) {
 	status := func(line string) func(net.Conn) {
 		return func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 "+line+"\r\nContent-Length: 0\r\n\r\n") }
@@ -138,7 +137,7 @@ func TestQuitAnswers(t *testing.T) {
 			harness.Want(t, "request", <-requests, "POST /quitquitquit")
 			select {
 			case more := <-requests:
-				t.Errorf("one more request: %s", more)
+				t.Errorf("got one more request, %s, want one request", more)
 			default:
 			}
 		})
@@ -164,7 +163,7 @@ func answering(l net.Listener, answer func(net.Conn)) <-chan string {
 	return requests
 }
 
-// What never answers is given up at --quit-timeout, for all URLs together.
+// --quit-timeout ends the attempts at all URLs together.
 func TestQuitTimeout(t *testing.T) {
 	refusing, hanging := harness.NewPort(t).QuitURL(), hangingURL(t)
 	r := run(t, "--disabled", "--quit-timeout", "300ms", "--quit-url", refusing, "--quit-url", hanging, "--", "sh", "-c", "exit 7").WantCode(t, 7)
@@ -180,14 +179,14 @@ func TestQuitOfASidecarThatIsOnlyStarting(t *testing.T) {
 	answering(l, func(net.Conn) { _ = l.Close(); close(begun); <-release })
 	p := harness.Start(t, envoyWait(t, "--url", readyURL(t), "--quit-timeout", harness.Patience.String(),
 		"--quit-url", first.QuitURL(), "--quit-url", second.QuitURL(), "true"))
-	<-begun // and the second has been refused by now, or will be
+	<-begun // the second URL is refused now or soon
 	agent := second.Sidecar(false)
 	close(release)
 	harness.WantIn(t, p.Result().WantCode(t, 0).Stderr, "told to quit: "+second.QuitURL()+": status 200")
 	harness.Want(t, "requests to quit", agent.Quits(), 1)
 }
 
-// The agent as a whole: it exits as soon as it is told, after its answer or before.
+// Istio's agent exits at once when it is told to quit, and may do so before it has answered.
 func TestQuitOfAnAgentThatExits(t *testing.T) {
 	port := harness.NewPort(t)
 	s, l := sidecar.New(true), port.Listen()

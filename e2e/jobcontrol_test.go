@@ -12,12 +12,12 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// console is what a person has in front of them.
+// console is a shell on a terminal, and its keyboard.
 type console struct {
 	*harness.Process
 	t        *testing.T
 	keyboard *os.File
-	seen     int // how much of the output a want has seen
+	seen     int // bytes of the output up to the last line that was wanted
 }
 
 // typed types a line, or a control character.
@@ -28,7 +28,7 @@ func (c *console) typed(text string) {
 	}
 }
 
-// want waits for a line in what comes after the last want.
+// want waits for a line behind the one that was wanted last.
 func (c *console) want(line string) {
 	c.t.Helper()
 	harness.Until(c.t, "on the terminal: "+line, func() bool {
@@ -40,8 +40,8 @@ func (c *console) want(line string) {
 	}, c.Stdout)
 }
 
-// shell is an interactive one on a terminal. Its variable job is envoy-wait and
-// its flags, test is this binary.
+// shell starts an interactive bash. Its variable job is the command line of envoy-wait
+// up to the command, and test is this binary.
 func shell(t *testing.T) *console {
 	t.Helper()
 	harness.NeedTools(t, "bash")
@@ -49,13 +49,13 @@ func shell(t *testing.T) *console {
 	cmd := exec.Command("bash", "--norc", "--noprofile", "--noediting", "-i")
 	cmd.Env = harness.Env("PS1=", "job="+strings.Join(supervising(t).Args, " "), "test="+os.Args[0], "HISTFILE=")
 	c.Process, c.keyboard = withTerminal(t, harness.Role(cmd, "acknowledge"), 0)
-	// What is typed is not shown: only what is written counts.
+	// Without the echo the output has no typed line.
 	c.typed("stty -echo -echoctl; echo off\n")
 	c.want("off")
 	return c
 }
 
-// Ctrl-C arrives once, and the terminal is the shell's again in the end.
+// Ctrl-C arrives once, and the shell gets the terminal back.
 func TestCtrlC(t *testing.T) {
 	c := shell(t)
 	c.typed("$job $test\n")
@@ -76,8 +76,7 @@ func TestCtrlC(t *testing.T) {
 	c.want("status 130")
 }
 
-// A script, which shares envoy-wait's process group, has the terminal again when
-// the command has ended.
+// A script around envoy-wait gets the terminal back when the command has ended.
 func TestTerminalIsGivenBack(t *testing.T) {
 	c := shell(t)
 	c.typed("sh -c '$job head -n1; read -r line; echo script: $line'\n")
@@ -86,14 +85,14 @@ func TestTerminalIsGivenBack(t *testing.T) {
 	c.typed("two\n")
 	c.want("script: two")
 
-	// The child has it for a moment, before its execve fails.
+	// The child has the terminal until its execve fails.
 	c.typed("sh -c '$job " + noShebang(t) + "; echo status $?; read -r line; echo script: $line'\n")
 	c.want("status 126")
 	c.typed("three\n")
 	c.want("script: three")
 }
 
-// A script that has started it with & goes on reading from the terminal.
+// A script that has started envoy-wait with & can still read from the terminal.
 func TestBackgroundOfAScript(t *testing.T) {
 	c := shell(t)
 	c.typed("sh -c '$job sh -c \"echo runs; exec sleep 1000\" & read -r line; echo script: $line; kill $!'\n")
@@ -102,8 +101,7 @@ func TestBackgroundOfAScript(t *testing.T) {
 	c.want("script: one")
 }
 
-// With stty tostop the kernel stops a background job that writes to the terminal. A line of the log must not be the
-// reason why the app does not start.
+// With stty tostop the kernel stops a background job that writes to the terminal. The app must start all the same.
 func TestBackgroundWithTostop(t *testing.T) {
 	c := shell(t)
 	mark := filepath.Join(t.TempDir(), "started")

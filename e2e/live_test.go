@@ -27,7 +27,7 @@ func onXterm(t *testing.T, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// What is on the screen at the end is the log and the app's output, and no more.
+// At the end the screen shows the log and the app's output, and nothing else.
 func TestLiveLineLeavesNoTrace(t *testing.T) {
 	for name, test := range map[string]struct {
 		columns  int
@@ -57,7 +57,7 @@ func TestLiveLineLeavesNoTrace(t *testing.T) {
 	}
 }
 
-// However the wait ends, the line is gone before the last message.
+// The live line is gone before the last message, however the wait ends.
 func TestLiveLineAtTheEnd(t *testing.T) {
 	for name, test := range map[string]struct {
 		timeout string
@@ -77,13 +77,14 @@ func TestLiveLineAtTheEnd(t *testing.T) {
 			r := p.Result()
 			lines := strings.Split(screen(t, 300, r.Stdout), "\n")
 			if len(lines) != 3 || !strings.HasPrefix(lines[1], "envoy-wait: "+test.last) || lines[2] != "" || r.Code == 0 {
-				t.Errorf("exit status %d, the screen is %q\nall that was written: %q", r.Code, lines, r.Stdout)
+				t.Errorf("got exit status %d and the screen %q, want an error, and %q in the second of two lines\nall that was written: %q",
+					r.Code, lines, "envoy-wait: "+test.last, r.Stdout)
 			}
 		})
 	}
 }
 
-// A terminal that Ctrl-S has stopped keeps the app from nothing.
+// The app starts though Ctrl-S has stopped the terminal.
 func TestLiveLineOnATerminalThatIsStopped(t *testing.T) {
 	port := harness.NewPort(t)
 	mark := filepath.Join(t.TempDir(), "started")
@@ -99,12 +100,13 @@ func TestLiveLineOnATerminalThatIsStopped(t *testing.T) {
 	})
 	port.Sidecar(true)
 	r := p.Result().WantCode(t, 0)
-	if _, err := os.Stat(mark); err != nil || strings.Contains(r.Stdout, "ready after") {
-		t.Errorf("%v, %+v", err, r)
+	if _, err := os.Stat(mark); err != nil {
+		t.Errorf("got %v, want the app's file", err)
 	}
+	harness.WantNotIn(t, r.Stdout, "ready after")
 }
 
-// No byte of the line where it has no place. Each wait is long enough for one.
+// There is no live line in these cases, though each wait is long enough for one.
 func TestNoLiveLine(t *testing.T) {
 	for name, test := range map[string]struct {
 		env, args []string
@@ -141,7 +143,7 @@ func TestNoLiveLine(t *testing.T) {
 func noLiveLine(t *testing.T, written string) {
 	t.Helper()
 	if text := strings.ReplaceAll(written, "\r\n", "\n"); text == "" || strings.ContainsAny(text, "\r\x1b") {
-		t.Errorf("%q", written)
+		t.Errorf("got %q, want whole lines without codes", written)
 	}
 }
 
@@ -159,8 +161,8 @@ func await(t *testing.T, p *harness.Process, n int) {
 
 var escape = regexp.MustCompile(`^\x1b\[[?0-9;]*[A-Za-z]`)
 
-// screen is what a terminal shows of written. It knows what envoy-wait uses, and
-// that a program may have a screen of its own.
+// screen is what a terminal shows of written. It knows the codes that envoy-wait
+// uses, and those of a full-screen program.
 func screen(t *testing.T, columns int, written string) string {
 	t.Helper()
 	main, row, column := [][]byte{nil}, 0, 0
@@ -184,7 +186,7 @@ func screen(t *testing.T, columns int, written string) string {
 		case next == "\x1b[K":
 			main[row] = main[row][:min(column, len(main[row]))]
 		case next[0] < ' ':
-			t.Fatalf("a terminal need not know %q", next)
+			t.Fatalf("got %q, want codes that each terminal knows", next)
 		default:
 			if column == columns { // the cursor waits behind the last column
 				row, column = row+1, 0

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	harness.Main(m, map[string]func() error{"acknowledge": acknowledge, "subreaper": subreaper})
 }
 
-// acknowledge prints the number of each signal, and ends with stdin.
+// acknowledge prints the number of each signal until stdin ends.
 func acknowledge() error {
 	signals := make(chan os.Signal, 100)
 	signal.Notify(signals)
@@ -73,7 +73,7 @@ func readyURL(t *testing.T) string {
 	return port.URL()
 }
 
-// hangingURL accepts connections, and that is all.
+// hangingURL is that of an endpoint that accepts connections and never answers.
 func hangingURL(t *testing.T) string {
 	t.Helper()
 	port := harness.NewPort(t)
@@ -81,7 +81,7 @@ func hangingURL(t *testing.T) string {
 	return port.URL()
 }
 
-// noShebang is a script that execve does not take.
+// noShebang is a script without a #! line: execve(2) refuses it.
 func noShebang(t *testing.T) string {
 	t.Helper()
 	path := t.TempDir() + "/noshebang"
@@ -89,16 +89,15 @@ func noShebang(t *testing.T) string {
 	return path
 }
 
-// wantNone checks that there is no file: an app that makes it was not started.
+// wantNone checks that there is no file, such as an app makes at its start.
 func wantNone(t *testing.T, path string) {
 	t.Helper()
 	if _, err := os.Lstat(path); err == nil {
-		t.Errorf("%s is there", path)
+		t.Errorf("got the file %s, want none", path)
 	}
 }
 
-// detached starts cmd in a session of its own: no terminal, however the tests
-// are run.
+// detached starts cmd in a session of its own, so without a terminal.
 func detached(cmd *exec.Cmd) *exec.Cmd {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
@@ -111,16 +110,16 @@ func asPID1(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// onTerminal starts cmd with a pseudo-terminal as its controlling terminal, and
-// as stdin, stdout and stderr. What it writes is in the process's stdout.
+// onTerminal starts cmd on a pseudo-terminal, which is also its stdin, stdout and
+// stderr. All output is in the process's stdout.
 func onTerminal(t *testing.T, cmd *exec.Cmd) *harness.Process {
 	t.Helper()
 	p, _ := withTerminal(t, cmd, 0)
 	return p
 }
 
-// withTerminal is onTerminal for one of so many columns, where 0 is not known. It
-// returns the other end, too.
+// withTerminal is onTerminal with that number of columns, or 0 for unknown. It returns
+// the other end of the terminal, too.
 func withTerminal(t *testing.T, cmd *exec.Cmd, columns int) (*harness.Process, *os.File) {
 	t.Helper()
 	master, slave := harness.Terminal(t)

@@ -18,8 +18,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
-// Each "after" of docs/migrating.md starts the app when, and only when, what it
-// waits for is there, and tells whom it says to quit.
+// Each block "After" of docs/migrating.md starts the app when its endpoints are there, and not before. It tells the
+// sidecars to quit that it names.
 func TestMigrating(t *testing.T) {
 	harness.NeedRoot(t)
 	harness.NeedTools(t, "sh", "unshare", "mount")
@@ -46,9 +46,7 @@ func runAfter(t *testing.T, bin, script string) {
 	cmd.Env = append(harness.Env(), "PATH="+bin+":"+os.Getenv("PATH"))
 	p := harness.Start(t, cmd)
 	p.Await("waiting for ")
-	if p.Stdout() != "" {
-		t.Errorf("started too early: %s", p.Stdout())
-	}
+	harness.Want(t, "stdout before anything listens", p.Stdout(), "")
 	posts := &posts{}
 	for _, port := range []string{"15020", "15021", "15000", "4191", "6379"} {
 		l, err := net.Listen("tcp", "127.0.0.1:"+port)
@@ -69,18 +67,13 @@ func runAfter(t *testing.T, bin, script string) {
 	} else if strings.Contains(script, "--quit") {
 		want = "localhost:15020/quitquitquit"
 	}
-	r := p.Result()
-	if r.Code != 0 || r.Stdout != strings.Repeat("started\n", strings.Count(script, "\n")) {
-		t.Errorf("%+v", r)
-	}
-	if got := posts.String(); got != want {
-		t.Errorf("posts to %q, want %q", got, want)
-	}
+	p.Result().Want(t, 0, strings.Repeat("started\n", strings.Count(script, "\n")))
+	harness.Want(t, "requests to quit", posts.String(), want)
 }
 
 var quitURL = regexp.MustCompile(`--quit-url http://(\S+)`)
 
-// posts answers 200 to all, and remembers the requests of that method.
+// posts answers 200 to all requests, and remembers the POSTs.
 type posts struct {
 	mu   sync.Mutex
 	urls []string

@@ -15,8 +15,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
-// bareImage is a root directory with the binary and nothing else: an image made
-// from scratch, without /etc and without a shell.
+// bareImage is a root directory with the binary alone, like an image from scratch: no
+// /etc, no shell.
 func bareImage(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -24,7 +24,7 @@ func bareImage(t *testing.T) string {
 	return root
 }
 
-// localhost is known without a resolver, on one address family or the other.
+// localhost needs no resolver. The sidecar may have one address family only.
 func TestLocalhostInABareImage(t *testing.T) {
 	root := bareImage(t)
 	for _, test := range []struct {
@@ -42,7 +42,7 @@ func TestLocalhostInABareImage(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				// Where Go asks without /etc/resolv.conf.
+				// Go's resolver asks there where there is no /etc/resolv.conf.
 				queries := countPackets(t, "127.0.0.1:53")
 				l, err := net.Listen("tcp", test.listen)
 				if err != nil {
@@ -107,7 +107,7 @@ func TestProxyVariablesChangeNothing(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		// A request that is meant for a proxy has the whole URL in its first line.
+		// A request to a proxy has the whole URL in its first line.
 		go func() {
 			_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.RequestURI != sidecar.Path {
@@ -127,7 +127,7 @@ func TestProxyVariablesChangeNothing(t *testing.T) {
 	})
 }
 
-// All must be ready, under one deadline; each is asked until its first 200.
+// All endpoints must be ready before one deadline. Each is asked until its first 200.
 func TestSeveralEndpoints(t *testing.T) {
 	first, second := harness.NewPort(t), harness.NewPort(t)
 	a := first.Sidecar(true)

@@ -102,7 +102,7 @@ func TestStandInRefusesOthers(t *testing.T) {
 	})
 }
 
-// The stand-in as a process, through all of its life.
+// The stand-in as a process: it refuses, answers 503, then 200, and quits.
 func TestStandInProcess(t *testing.T) {
 	harness.InNetwork(t, func() {
 		s := harness.StartSidecar(t, exec.Command(harness.SidecarProgram(t)))

@@ -49,8 +49,8 @@ func TestSignalDuringTheWait(t *testing.T) {
 	wantNone(t, mark)
 }
 
-// The rarer signals are caught while the first attempt is under way, too, if that
-// takes more than a few milliseconds. Until then they are dropped.
+// The rarer signals are caught also while the first attempt is under way, but not in
+// its first 3 ms.
 func TestSignalDuringTheFirstAttempt(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "started")
 	eachWay(t, func(t *testing.T, how func(*exec.Cmd) *exec.Cmd) {
@@ -61,7 +61,7 @@ func TestSignalDuringTheFirstAttempt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close() }() // it never answers
+		defer func() { _ = conn.Close() }() // without an answer
 		result := make(chan harness.Result, 1)
 		go func() { result <- p.Result() }()
 		for {
@@ -77,7 +77,7 @@ func TestSignalDuringTheFirstAttempt(t *testing.T) {
 	wantNone(t, mark)
 }
 
-// INT and HUP that are ignored stay so, for the wait and for the app.
+// Ignored INT and HUP stay ignored, in the wait and in the app.
 func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	port := harness.NewPort(t)
 	cmd := envoyWait(t, "--url", port.URL(), "--", "echo", "started")
@@ -90,7 +90,7 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	p.Result().Want(t, 0, "started\n")
 }
 
-// WINCH on a terminal says only that the window changed its size.
+// WINCH does not end a wait on a terminal: there it means a new size of the window.
 func TestWindowChangeOnATerminal(t *testing.T) {
 	port := harness.NewPort(t)
 	p := onTerminal(t, envoyWait(t, "--url", port.URL(), "--", "echo", "started"))
@@ -100,12 +100,12 @@ func TestWindowChangeOnATerminal(t *testing.T) {
 	harness.WantIn(t, p.Result().WantCode(t, 0).Stdout, "started")
 }
 
-// After the start signals are the app's own affair.
+// After the start the app itself gets the signals.
 func TestSignalAfterTheStart(t *testing.T) {
 	eachWay(t, func(t *testing.T, how func(*exec.Cmd) *exec.Cmd) {
 		app := `trap 'echo got TERM; exit 7' TERM; echo "ready as $$"; while :; do read -r _ || exit 9; done`
 		cmd := envoyWait(t, "--url", readyURL(t), "--", "sh", "-c", app)
-		harness.Stdin(t, cmd) // a builtin that waits: no child delays the trap
+		harness.Stdin(t, cmd) // read is a builtin: the shell waits for no child, which would delay the trap
 		p := harness.Start(t, how(cmd))
 		p.Await("ready as ")
 		p.Signal(syscall.SIGTERM)
@@ -113,7 +113,7 @@ func TestSignalAfterTheStart(t *testing.T) {
 	})
 }
 
-// A signal at any moment either ends envoy-wait before the app, or reaches the app.
+// A signal at any moment either ends envoy-wait before the start, or reaches the app.
 func TestSignalAroundTheStart(t *testing.T) {
 	before, after := 0, 0
 	aroundTheStart(t, nil, "exec cat", syscall.SIGTERM, func(r harness.Result) bool {
@@ -149,8 +149,8 @@ func TestSignalAroundTheSupervisedStart(t *testing.T) {
 	t.Logf("%d before the command, %d after", before, after)
 }
 
-// aroundTheStart sends a signal at any of the moments from the sidecar's readiness
-// to the app's start. The round must have ended well.
+// aroundTheStart sends a signal in 50 rounds, each at a later moment after the sidecar's
+// readiness. Each round must end well.
 func aroundTheStart(t *testing.T, flags []string, app string, signal syscall.Signal, well func(harness.Result) bool) {
 	for i := range 50 {
 		port := harness.NewPort(t)
@@ -162,7 +162,7 @@ func aroundTheStart(t *testing.T, flags []string, app string, signal syscall.Sig
 		time.Sleep(time.Duration(i) * 500 * time.Microsecond)
 		p.Signal(signal)
 		if r := p.Result(); !well(r) {
-			t.Fatalf("round %d: %+v", i, r)
+			t.Fatalf("round %d: got %+v, want the signal to end envoy-wait or the app", i, r)
 		}
 	}
 }

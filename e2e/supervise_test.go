@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,21 +41,17 @@ func TestSupervisedEnd(t *testing.T) {
 	}
 }
 
-// forwarded are the signals that reach a supervised command.
-func forwarded() (signals []syscall.Signal) {
-	kept := []syscall.Signal{
-		syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGURG, 32, 33, 34,
-		syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGSTKFLT,
-		syscall.SIGPROF, // os/signal never tells a program of it
-		syscall.SIGPIPE, // it may be about a line of our own
-	}
-	for sig := syscall.Signal(1); sig <= 64; sig++ {
-		if !slices.Contains(kept, sig) {
-			signals = append(signals, sig)
-		}
-	}
-	return signals
+// toCommand are the signals that somebody may send to a command.
+var toCommand = []syscall.Signal{
+	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGABRT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
+	syscall.SIGTERM, syscall.SIGCONT, syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGXCPU, syscall.SIGXFSZ,
+	syscall.SIGVTALRM, syscall.SIGWINCH, syscall.SIGIO, syscall.SIGPWR,
+	35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, // real-time signals, without 32 to 34 of the C library
+	50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63, 64,
 }
+
+// notToCommand are signals that are about envoy-wait itself: about a child, a pipe, and the Go runtime.
+var notToCommand = []syscall.Signal{syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG, syscall.SIGPROF}
 
 // acknowledging is a supervised command that prints the number of each signal.
 type acknowledging struct {
@@ -87,25 +82,27 @@ func (p *acknowledging) want(t *testing.T, line string) {
 	}
 }
 
-// end ends the command, which must have nothing more to say.
+// end ends the command. It must have printed nothing more.
 func (p *acknowledging) end(t *testing.T) {
 	t.Helper()
 	_ = p.stdin.Close()
 	if rest, err := io.ReadAll(p.output); len(rest) > 0 || err != nil {
-		t.Errorf("more was printed: %q (%v)", rest, err)
+		t.Errorf("got more output, %q (%v), want none", rest, err)
 	}
 	p.Result().WantCode(t, 0)
 }
 
-// No signal is lost, and none comes twice, each acknowledged before the next is
-// sent: half of them to envoy-wait alone, half to its process group.
+// No signal is lost, and none comes twice, where each is acknowledged before the next
+// is sent. Half of them go to envoy-wait alone, half to its process group.
 func TestSignalsReachTheSupervised(t *testing.T) {
 	p := startAcknowledging(t, func(*exec.Cmd) {})
-	signals := forwarded()
+	for _, sig := range notToCommand {
+		p.Signal(sig)
+	}
 	for i := range 1000 {
-		sig := signals[rand.IntN(len(signals))]
-		if i < len(signals) {
-			sig = signals[i] // each at least once
+		sig := toCommand[rand.IntN(len(toCommand))]
+		if i < len(toCommand) {
+			sig = toCommand[i] // each at least once
 		}
 		if err := syscall.Kill(p.Process.Process.Pid*(1-2*(i%2)), sig); err != nil {
 			t.Fatal(err)
@@ -115,7 +112,7 @@ func TestSignalsReachTheSupervised(t *testing.T) {
 	p.end(t)
 }
 
-// What a command does not handle ends it.
+// A signal without a handler ends the command.
 func TestSignalEndsTheSupervised(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGALRM, 64} {
 		p := harness.Start(t, detached(supervising(t, "sh", "-c", "echo ready; exec sleep 1000")))
@@ -125,8 +122,8 @@ func TestSignalEndsTheSupervised(t *testing.T) {
 	}
 }
 
-// A signal that was blocked when envoy-wait started is passed on all the same:
-// the command may unblock it.
+// A signal that was blocked when envoy-wait started is forwarded all the same: the
+// command may unblock it.
 func TestBlockedSignalsReachTheSupervised(t *testing.T) {
 	harness.NeedTools(t, "env")
 	p := startAcknowledging(t, func(cmd *exec.Cmd) {
@@ -139,7 +136,7 @@ func TestBlockedSignalsReachTheSupervised(t *testing.T) {
 	p.end(t)
 }
 
-// The SIGPIPE that a line of our own raises is not the command's affair.
+// A line of our own to a broken pipe raises SIGPIPE. The command does not get it.
 func TestOurOwnSIGPIPE(t *testing.T) {
 	var stderr, reader *os.File
 	p := startAcknowledging(t, func(cmd *exec.Cmd) {
@@ -155,10 +152,9 @@ func TestOurOwnSIGPIPE(t *testing.T) {
 	p.end(t)
 }
 
-// A fork takes a millisecond on some machines, so the number is for the asking.
 var orphans = flag.Int("orphans", 1000, "how many orphans there are to reap; rounded up to hundreds")
 
-// All orphans are reaped, while the command's own status stays its own.
+// All orphans are reaped, and the exit status is the command's, not an orphan's.
 func TestOrphans(t *testing.T) {
 	asSubreaper := func(cmd *exec.Cmd) *exec.Cmd {
 		cmd.Path, cmd.Args = os.Args[0], append([]string{os.Args[0]}, cmd.Args...)
@@ -180,7 +176,7 @@ func TestOrphans(t *testing.T) {
 				p.Await(fmt.Sprintf("batch %d.", i+1))
 			}
 			p.Await("last orphan")
-			// What is left are the command and the last orphan, both alive.
+			// The command and the last orphan are alive.
 			harness.Until(t, "only two children", func() bool { return len(children(t, p.Process.Pid)) == 2 })
 			harness.Until(t, "only the command", func() bool {
 				left := children(t, p.Process.Pid)
@@ -202,7 +198,7 @@ func children(t *testing.T, pid int) (pids []int) {
 	t.Helper()
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no children of %d in /proc: %v", pid, err)
+		t.Fatalf("got no list of children of %d in /proc (%v), want one", pid, err)
 	}
 	for _, file := range files {
 		content, _ := os.ReadFile(file)
@@ -220,7 +216,7 @@ func commandOf(pid int) string {
 	return strings.TrimSpace(string(name))
 }
 
-// If envoy-wait is killed the command is told.
+// If envoy-wait is killed, the command gets TERM.
 func TestSupervisorIsKilled(t *testing.T) {
 	read, write := harness.Pipe(t)
 	cmd := supervising(t, "sh", "-c", `trap 'echo told; exit' TERM; echo ready; while :; do read -r _ || exit 9; done`)
@@ -230,15 +226,15 @@ func TestSupervisorIsKilled(t *testing.T) {
 	_ = write.Close()
 	output := bufio.NewReader(read)
 	if line, err := output.ReadString('\n'); line != "ready\n" {
-		t.Fatalf("%q, %v", line, err)
+		t.Fatalf("got %q, %v, want ready", line, err)
 	}
 	p.Signal(syscall.SIGKILL)
 	if line, err := output.ReadString('\n'); line != "told\n" {
-		t.Errorf("%q, %v", line, err)
+		t.Errorf("got %q, %v, want told", line, err)
 	}
 }
 
-// Not a byte of stdin is taken, and what the command closes is closed.
+// The command gets each byte of stdin. A stream that it closes is closed for the other end.
 func TestSupervisedStreams(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	cmd := supervising(t, "sha256sum")
@@ -252,8 +248,8 @@ func TestSupervisedStreams(t *testing.T) {
 	cmd.Stdin, cmd.Stdout, cmd.ExtraFiles = stdinRead, stdoutWrite, []*os.File{control}
 	p := harness.Start(t, cmd)
 	_, _, _ = stdinRead.Close(), stdoutWrite.Close(), control.Close()
-	if got, err := io.ReadAll(stdout); string(got) != "last\n" || err != nil { // it ends though the command runs
-		t.Errorf("%q, %v", got, err)
+	if got, err := io.ReadAll(stdout); string(got) != "last\n" || err != nil { // the end of the file comes while the command runs
+		t.Errorf("got %q, %v, want last", got, err)
 	}
 	harness.Until(t, "stdin without a reader", func() bool {
 		_, err := stdin.WriteString("x")

@@ -11,8 +11,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
-// Every kind of target, mixed, under one deadline; each is named with its own
-// cause until it is ready.
+// One wait for all kinds of targets. The log has the cause of each until it is ready.
 func TestTargetsOfEveryKind(t *testing.T) {
 	dir := t.TempDir()
 	socket, file := filepath.Join(dir, "admin.sock"), filepath.Join(dir, "secret")
@@ -51,7 +50,7 @@ func TestStatus(t *testing.T) {
 	run(t, "--url", readyURL(t), "--ready-status", "204", "--timeout", "100ms").WantCode(t, 124)
 }
 
-// Without a sidecar the wait is short; one answer, even 503, and it is not.
+// The wait is short where every attempt is refused. One answer, even 503, makes it as long as ever.
 func TestAbsentAfter(t *testing.T) {
 	port := harness.NewPort(t)
 	absent := func(args ...string) harness.Result {

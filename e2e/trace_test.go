@@ -18,8 +18,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
-// TestTrace accounts for every file that is opened, every connection and every write
-// in whole runs, until the app is there. SECURITY.md points at it.
+// TestTrace lists all files that are opened, all connections and all writes of whole
+// runs, up to the start of the app. SECURITY.md points at it.
 func TestTrace(t *testing.T) {
 	harness.NeedTools(t, "strace")
 	truePath, err := exec.LookPath("true")
@@ -101,14 +101,14 @@ func TestTrace(t *testing.T) {
 			}
 		})
 	}
-	t.Run("another program", func(t *testing.T) { // this test can fail
+	t.Run("another program", func(t *testing.T) { // shows that this test can fail
 		if got := traced(t, nil, []string{"cat", file}); !slices.Contains(got, "open "+file) {
-			t.Errorf("got %q", got)
+			t.Errorf("got %q, want open %s", got, file)
 		}
 	})
 }
 
-// traced runs a program below strace, and returns what it did, sorted, each once.
+// traced runs a program below strace, and returns its events, sorted, each once.
 func traced(t *testing.T, before, program []string) []string {
 	t.Helper()
 	prefix := filepath.Join(t.TempDir(), "trace")
@@ -121,14 +121,14 @@ func traced(t *testing.T, before, program []string) []string {
 
 	threads, err := filepath.Glob(prefix + ".*")
 	if err != nil || len(threads) == 0 {
-		t.Fatalf("%v: no trace", err)
+		t.Fatalf("got no trace (%v), want one", err)
 	}
 	var events []string
 	for _, thread := range threads {
 		text := harness.ReadFile(t, thread)
 		first, rest, _ := strings.Cut(text, "\n")
 		if strings.HasPrefix(first, `execve("`) && strings.Contains(first, filepath.Base(program[0])+`", [`) {
-			text = rest // that is how strace has started the program
+			text = rest // strace's start of the program
 		}
 		for line := range strings.Lines(text) {
 			event := eventOf(line)
@@ -136,7 +136,7 @@ func traced(t *testing.T, before, program []string) []string {
 				events = append(events, event)
 			}
 			if strings.HasPrefix(event, "execve ") && !strings.Contains(event, " = -1") {
-				break // from here on it is the app
+				break // the rest is the app's
 			}
 		}
 	}
@@ -144,14 +144,14 @@ func traced(t *testing.T, before, program []string) []string {
 	return slices.Compact(events)
 }
 
-// What Go's runtime reads as it starts: the size of huge pages, and the limits of
-// the control group.
+// Go's runtime reads these as it starts: the size of huge pages, and the limits of the
+// control group.
 var ofGo = regexp.MustCompile(`^open (/sys/kernel/mm/transparent_hugepage/hpage_pmd_size|/proc/self/(cgroup|mountinfo)|/sys/fs/cgroup/.*)$`)
 
-// These change nothing, and say nothing to anyone.
+// These calls change nothing, and send nothing.
 var harmless = regexp.MustCompile(`^(newfstatat|fstatat64|stat|stat64|statx|lstat|access|faccessat2?|readlinkat?|getcwd|socket|[gs]etsockopt|getpeername|getsockname|statfs)\(`)
 
-// kinds are what lines of strace mean, in a word or two. The first that fits counts.
+// kinds turn a line of strace into an event. The first that fits counts.
 var kinds = []struct {
 	pattern *regexp.Regexp
 	event   string
@@ -172,8 +172,8 @@ var kinds = []struct {
 	{regexp.MustCompile(`^execve\("([^"]*)".*( = 0|<detached \.\.\.>)$`), "execve $1"}, // detached: by another thread than the first
 }
 
-// eventOf says what a line of strace means; "" is nothing of interest. What it does
-// not know it returns as it is.
+// eventOf turns a line of strace into an event. An unknown line is its own event, a
+// harmless one is "".
 func eventOf(line string) string {
 	line = strings.TrimSpace(line)
 	event := line

@@ -21,8 +21,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// The app's view is asked of coreutils, each of which is the app itself: a shell
-// or a Go program would change some of it.
+// views are commands that print what an app sees. They are programs of coreutils: a
+// shell or a Go program would change some of it.
 var views = map[string][]string{
 	"status":      {"cat", "/proc/self/status"},
 	"stat":        {"cat", "/proc/self/stat"},
@@ -42,13 +42,13 @@ var volatile = regexp.MustCompile(strings.Join([]string{
 	`^(Speculation|THP_enabled|untag_mask|x86_).*\n`, `^SigQ:.*\n`,
 }, "|(?m)"))
 
-// start is how a test starts both: directly, and through envoy-wait.
+// start is a way to start a command, both directly and through envoy-wait.
 type start struct {
 	name string
 	// wrapper comes before the command, and execs it.
 	wrapper []string
-	// loses are bits that the Go runtime takes out of a mask in the status, and
-	// becomes what it makes of a view: the exceptions that the README names.
+	// The exceptions that the README names: bits that the Go runtime clears in a mask
+	// of the status, and words that it puts into a view.
 	loses   map[string]uint64
 	becomes map[string]string
 }
@@ -57,14 +57,14 @@ func TestTheAppsView(t *testing.T) {
 	harness.NeedTools(t, "env", "cat", "ls", "readlink", "sh")
 	sh := func(script string) []string { return []string{"sh", "-c", script + `; exec "$@"`, "sh"} }
 	for _, s := range []start{
-		{name: "normally"},
+		{name: "as it is"},
 		{name: "with a soft NOFILE below the hard one", wrapper: sh("ulimit -Sn 333")},
 		{name: "with other limits", wrapper: sh("ulimit -c 0; ulimit -Sn 99; ulimit -Su 4000; ulimit -Ss 4096")},
 		{name: "with INT and HUP ignored", wrapper: sh(`trap "" INT HUP`)},
 		{name: "with USR1 blocked", wrapper: []string{"env", "--block-signal=USR1"}},
 		{name: "with a umask and a directory", wrapper: sh("umask 027; cd /")},
 		{name: "with more descriptors", wrapper: sh("exec 7</dev/null 9>/dev/null")},
-		// Go resets what it does not know of.
+		// Go's runtime changes these.
 		{name: "with USR1 and PIPE ignored", wrapper: sh(`trap "" USR1 PIPE`),
 			loses: map[string]uint64{"SigIgn": bit(syscall.SIGUSR1) | bit(syscall.SIGPIPE)}},
 		{name: "with TERM blocked", wrapper: []string{"env", "--block-signal=TERM"},
@@ -89,7 +89,7 @@ func TestTheAppsView(t *testing.T) {
 						expected = withoutBits(t, expected, mask, lost)
 					}
 					if wrapped != expected {
-						t.Errorf("%s: directly\n%s\n%s\n%s", what, expected, how, wrapped)
+						t.Errorf("%s, %s: got\n%s\nwant, as with a direct start,\n%s", what, how, wrapped, expected)
 					}
 				}
 			}
@@ -97,7 +97,7 @@ func TestTheAppsView(t *testing.T) {
 	}
 }
 
-// The kernel holds a parent death signal for each thread, and only the first has one (PR_SET_PDEATHSIG in prctl(2)).
+// The parent death signal stays set. It belongs to the first thread (PR_SET_PDEATHSIG in prctl(2)).
 func TestParentDeathSignal(t *testing.T) {
 	harness.NeedTools(t, "setpriv")
 	command := []string{"--pdeathsig", "TERM", harness.Binary(t), "--disabled", "--", "setpriv", "--dump"}
@@ -107,24 +107,23 @@ func TestParentDeathSignal(t *testing.T) {
 // bit is that of a signal in the masks of /proc/PID/status.
 func bit(signal syscall.Signal) uint64 { return 1 << (signal - 1) }
 
-// withoutBits clears bits of a mask, all of which must be set: others, such as a
-// signal that whoever runs the tests ignores, are none of our business.
+// withoutBits clears bits of a mask, all of which must be set. Other bits may be set
+// by whoever runs the tests.
 func withoutBits(t *testing.T, status, mask string, bits uint64) string {
 	t.Helper()
 	line := regexp.MustCompile(mask + `:\t([0-9a-f]+)`)
 	return line.ReplaceAllStringFunc(status, func(found string) string {
 		set, err := strconv.ParseUint(line.FindStringSubmatch(found)[1], 16, 64)
 		if err != nil || set&bits != bits {
-			t.Errorf("%q has not all of %#x (%v): the start is not what it should be", found, bits, err)
+			t.Errorf("the start is wrong: got %q (%v), want all of %#x in it", found, err, bits)
 		}
 		return fmt.Sprintf("%s:\t%016x", mask, set&^bits)
 	})
 }
 
-// view returns what a command sees, without what must differ, after checking
-// what must be right by itself: PID, parent, group and session. A command that is
-// supervised has another PID than the process that the test starts, and that one
-// as its parent.
+// view returns what a command prints, without what differs from run to run. It checks
+// PID, parent, group and session itself. A supervised command has a PID of its own, and
+// the process that the test starts as its parent.
 func view(t *testing.T, what string, argv []string, supervised bool) string {
 	t.Helper()
 	cmd := exec.Command(argv[0], argv[1:]...)
@@ -172,7 +171,7 @@ func view(t *testing.T, what string, argv []string, supervised bool) string {
 	return volatile.ReplaceAllString(out, "")
 }
 
-// Not a byte of stdin is taken from the app.
+// The app gets each byte of stdin.
 func TestStdin(t *testing.T) {
 	port := harness.NewPort(t)
 	cmd := envoyWait(t, "--url", port.URL(), "--", "sha256sum")
@@ -180,7 +179,7 @@ func TestStdin(t *testing.T) {
 	p := harness.Start(t, cmd)
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	go func() {
-		_, _ = io.Copy(stdin, bytes.NewReader(content)) // blocks until the app reads
+		_, _ = io.Copy(stdin, bytes.NewReader(content)) // until the app has read it
 		_ = stdin.Close()
 	}()
 	p.Await("connection refused")

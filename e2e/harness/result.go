@@ -93,6 +93,16 @@ func Want[T comparable](t testing.TB, what string, got, want T) {
 	}
 }
 
+// WantNotIn checks that a text contains none of others.
+func WantNotIn(t testing.TB, text string, unwanted ...string) {
+	t.Helper()
+	for _, bad := range unwanted {
+		if strings.Contains(text, bad) {
+			t.Errorf("got %q, want no %q in it", text, bad)
+		}
+	}
+}
+
 // WantIn checks that a text contains others.
 func WantIn(t testing.TB, text string, wants ...string) {
 	t.Helper()
