@@ -13,7 +13,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// The table of fields in docs is what the log has.
+// The log has the fields of the table in docs/troubleshooting.md, and no other.
 func TestLogFields(t *testing.T) {
 	_, section, _ := strings.Cut(harness.Source(t, "docs/troubleshooting.md"), "### Fields of the JSON log\n")
 	section, _, _ = strings.Cut(section, "\n#")
@@ -45,6 +45,6 @@ func TestLogFields(t *testing.T) {
 		}
 	}
 	if !maps.Equal(got, want) {
-		t.Errorf("the log has %q, the table %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
+		t.Errorf("got %q in the log, want the fields of the table, %q", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)))
 	}
 }

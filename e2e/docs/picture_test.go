@@ -11,8 +11,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// TestPicture checks that docs/demo.svg shows what make demo prints, but for
-// numbers.
+// TestPicture checks that docs/demo.svg has each line of make demo, but for numbers.
 func TestPicture(t *testing.T) {
 	var picture struct {
 		Inner struct {
@@ -31,17 +30,17 @@ func TestPicture(t *testing.T) {
 		shown[noNumbers(strings.Join(line.Words, " "))] = true
 	}
 	printed := harness.Must(t, "sh", "-c", `exec 2>&1; cd "$0" && make -s demo`, harness.Root())
-	if strings.Count(printed, "\n") < 7 {
-		t.Errorf("make demo printed only %s", printed)
+	if lines := strings.Count(printed, "\n"); lines < 7 {
+		t.Errorf("got %d lines of make demo, want at least 7: %s", lines, printed)
 	}
 	for line := range strings.Lines("$ make demo\n" + printed) {
 		if line = noNumbers(line); !shown[line] {
-			t.Errorf("not in the picture, run make demo-picture: %s", line)
+			t.Errorf("got a picture without it, want the line (make demo-picture): %s", line)
 		}
 	}
 }
 
-// noNumbers is a line without what differs from run to run.
+// noNumbers is a line with N for each number.
 func noNumbers(line string) string {
 	line = strings.Join(strings.Fields(line), " ")
 	return regexp.MustCompile(`[0-9.]+(ms)?`).ReplaceAllString(line, "N")

@@ -14,8 +14,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// notRun are the lines of shell that these tests do not run. A key is how a line
-// begins, with its document or without.
+// notRun are the lines of shell that these tests leave out, and why. A key is the
+// beginning of a line, with its document or without.
 var notRun = map[string]string{
 	"kubectl ":                         "needs a cluster; TestDocumentation in e2e/kubernetes runs those of docs/kubernetes.md",
 	"kind ":                            "needs a cluster",
@@ -23,7 +23,7 @@ var notRun = map[string]string{
 	"E2E_CLUSTER=":                     "takes minutes",
 	"gcloud ":                          "needs Google's cloud",
 	"make image":                       "needs the base images; e2e/images builds with stand-ins",
-	"make test":                        "is what runs this",
+	"make test":                        "runs this test",
 	"make release":                     "takes minutes; e2e/release runs it",
 	"make e2e-release":                 "takes minutes",
 	"make pin":                         "needs the network; e2e/release runs it beside a registry",
@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 	binary, ran := harness.Binary(t), 0
 	for _, b := range blocks(t, "sh") {
 		if b.path == "docs/migrating.md" {
-			continue // others' programs before, and TestMigrating in e2e runs what comes after
+			continue // TestMigrating in e2e runs what is ours
 		}
 		script := ""
 		for line := range strings.Lines(b.Text) {
@@ -81,7 +81,7 @@ func runScript(t *testing.T, binary, script string) {
 	s := &stand{t: t}
 	s.play("200")
 	defer s.close()
-	// Nothing is installed on this machine.
+	// The script must not install anything on this machine.
 	installed := t.TempDir()
 	target := regexp.MustCompile(` (/usr/\S+)\n`)
 	targets := target.FindAllStringSubmatch(script, -1)
@@ -95,15 +95,15 @@ func runScript(t *testing.T, binary, script string) {
 		harness.WantIn(t, r.Stdout, "app: started\n")
 	case strings.Contains(script, "install "):
 		if len(targets) == 0 {
-			t.Errorf("nothing goes to a folder of this test: %s", script)
+			t.Errorf("got no path below /usr, want one to replace: %s", script)
 		}
 		for _, m := range targets {
-			if harness.ReadFile(t, filepath.Join(installed, m[1])) == "" {
-				t.Errorf("%s is empty", m[1])
+			if harness.ReadFile(t, filepath.Join(installed, m[1])) != harness.ReadFile(t, binary) {
+				t.Errorf("got another file as %s, want the binary", m[1])
 			}
 		}
 	default:
-		t.Error("nothing says what this should do")
+		t.Errorf("got a script with neither app nor install, want one of them to check: %s", script)
 	}
 }
 
@@ -118,26 +118,26 @@ func TestYAML(t *testing.T) {
 		cmd.Stdin = strings.NewReader(b.Text)
 		var documents []map[string]any
 		if err := json.Unmarshal([]byte(harness.Start(t, cmd).Result().WantCode(t, 0).Stdout), &documents); err != nil {
-			t.Errorf("%s: %v", b.name(), err)
+			t.Errorf("%s: got %v, want YAML", b.name(), err)
 		}
 	}
 }
 
-// TestFilters checks that the filters of Cloud Logging ask for fields that there
-// are: those of a log entry of Kubernetes, and ours.
+// TestFilters checks the fields in the filters of Cloud Logging: each is one of
+// Kubernetes or of our log.
 func TestFilters(t *testing.T) {
-	ours := harness.Run(t, harness.Binary(t), "--url", "http://127.0.0.1:1/", "--timeout", "1ms", "--log-format", "json").Lines(t)[0]
+	inLog := harness.Run(t, harness.Binary(t), "--url", "http://127.0.0.1:1/", "--timeout", "1ms", "--log-format", "json").Lines(t)[0]
 	for _, b := range blocks(t, "text") {
 		for line := range strings.Lines(b.Text) {
 			for _, field := range regexp.MustCompile(`[a-zA-Z_]+(\.[a-z_]+)*(=|:|!=|>=|>)`).FindAllString(line, -1) {
 				field = strings.TrimRight(field, "=:!>")
 				name, isOurs := strings.CutPrefix(field, "jsonPayload.")
-				_, known := ours[name]
+				_, known := inLog[name]
 				switch {
-				case isOurs && (known || name == "reason"): // the reason is an event's
+				case isOurs && (known || name == "reason"): // events have a reason
 				case field == "severity", field == "timestamp", field == "resource.type", strings.HasPrefix(field, "resource.labels."):
 				default:
-					t.Errorf("%s: nothing has the field %q", b.name(), field)
+					t.Errorf("%s: got %q, want a field of the log or of Kubernetes", b.name(), field)
 				}
 			}
 		}

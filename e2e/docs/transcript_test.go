@@ -70,7 +70,7 @@ func transcript(t *testing.T, binary string, b block) string {
 	for told, name := range names[1:] {
 		harness.Until(t, "a line before "+name, func() bool { return len(logLine.FindAllString(p.Stdout(), -1)) > told }, p.Stdout)
 		if *update {
-			time.Sleep(time.Second) // as a real one would, so that the times look like it
+			time.Sleep(time.Second) // for times as of a real sidecar
 		}
 		s.play(name)
 	}
@@ -80,7 +80,7 @@ func transcript(t *testing.T, binary string, b block) string {
 
 var logLine = regexp.MustCompile(`(?m)^(envoy-wait: |\{")`)
 
-// stand is a stand-in for a sidecar.
+// stand is the sidecars of one transcript.
 type stand struct {
 	t         *testing.T
 	istio     *sidecar.Sidecar
@@ -102,12 +102,12 @@ func (s *stand) play(name string) {
 		s.istio.SetReady(name == "200")
 	case "hangs":
 		s.listen("15020") // and nobody accepts
-	case "linkerd": // as it is by default, without a shutdown endpoint
+	case "linkerd": // its default: no shutdown endpoint
 		s.serve("4191", map[string]int{"/ready": http.StatusOK})
 	case "dapr with DAPR_API_TOKEN":
 		s.serve("3500", map[string]int{"/v1.0/healthz/outbound": http.StatusNoContent, "/v1.0/shutdown": http.StatusUnauthorized})
 	default:
-		s.t.Errorf("no stage is called %q", name)
+		s.t.Errorf("got the stage %q, want one of this list", name)
 	}
 }
 

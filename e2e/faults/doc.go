@@ -1,4 +1,3 @@
-// Package faults holds the tests that do everything bad to the real binary that
-// an endpoint, a kernel or a manifest can: each fault is a row of a table, and
-// docs/reliability.md shows what was seen.
+// Package faults runs the real binary with each fault of an endpoint, a kernel or a
+// manifest. Each fault is a row of a table in docs/reliability.md.
 package faults

@@ -25,7 +25,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
-// endpoint is what envoy-wait asks.
+// endpoint is one that envoy-wait asks.
 type endpoint struct {
 	t    *testing.T
 	port *harness.Port
@@ -33,7 +33,7 @@ type endpoint struct {
 	// connections counts them, from 1 in the first call of serve.
 	connections atomic.Int32
 
-	mustBeReady bool        // or the app is started too early
+	mustBeReady bool        // before the app may start
 	ready       atomic.Bool // a genuine 200 is on its way
 }
 
@@ -100,8 +100,8 @@ func then(rest func(net.Conn, *endpoint)) func(net.Conn, *endpoint) {
 	}
 }
 
-// readRequest must come before the end of a connection: one that is closed with
-// something unread in it is reset.
+// readRequest must come before the end of a connection: the kernel resets one that is
+// closed with unread bytes.
 func readRequest(in *bufio.Reader) bool {
 	_, err := http.ReadRequest(in)
 	return err == nil
@@ -120,7 +120,7 @@ func reset(text string) func(net.Conn, *endpoint) {
 	})
 }
 
-// hang sends a text, and nothing more.
+// hang sends a text, and keeps the connection open.
 func hang(text string) func(net.Conn, *endpoint) {
 	return then(func(conn net.Conn, _ *endpoint) {
 		_, _ = io.WriteString(conn, text)
@@ -140,8 +140,8 @@ func drip(first, bytes string) func(net.Conn, *endpoint) {
 	})
 }
 
-// flood sends a text, then another again and again: until the other side has
-// enough of it, at the latest after 100 MB.
+// flood sends a text, then another again and again, until the other side closes the
+// connection, or after 100 MB.
 func flood(first, again string) func(net.Conn, *endpoint) {
 	return then(func(conn net.Conn, _ *endpoint) {
 		_, err := io.WriteString(conn, first)
@@ -152,7 +152,7 @@ func flood(first, again string) func(net.Conn, *endpoint) {
 	})
 }
 
-// readyBefore says that what follows is a genuine 200.
+// readyBefore serves a genuine 200.
 func readyBefore(serve func(net.Conn, *endpoint)) func(net.Conn, *endpoint) {
 	return func(conn net.Conn, e *endpoint) {
 		e.ready.Store(true)
@@ -259,7 +259,7 @@ func TestEndpointFaults(t *testing.T) {
 		{name: "Content-Length shorter than the body", ready: true, serve: readyBefore(say(ok + "Content-Length: 1\r\n\r\nxyz"))},
 		{name: "reset in the middle of the body", ready: true, serve: readyBefore(then(func(conn net.Conn, _ *endpoint) {
 			_, _ = io.WriteString(conn, ok+"Content-Length: 100\r\n\r\nx")
-			_, _ = io.Copy(io.Discard, conn) // until all was read: a reset drops what was not
+			_, _ = io.Copy(io.Discard, conn) // until the other side has read all: a reset drops the rest
 			_ = conn.(*net.TCPConn).SetLinger(0)
 		}))},
 		{name: "200 after informational answers", ready: true, serve: readyBefore(say(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 3) + genuine))},
@@ -312,7 +312,7 @@ func redirectElsewhere(t *testing.T, e *endpoint, _ *start) {
 	e.listen(e.port.Listen(), answer(redirectTo(elsewhere.url)))
 	t.Cleanup(func() {
 		if n := elsewhere.connections.Load(); n != 0 {
-			t.Errorf("the target of the redirect saw %d connections", n)
+			t.Errorf("got %d connections to the target of the redirect, want none", n)
 		}
 	})
 }
@@ -330,8 +330,7 @@ func tlsServer(t *testing.T) string {
 
 func fullBacklog(t *testing.T, e *endpoint, _ *start) { fill(t, e.port.Listen()) }
 
-// fill makes of l a listener that accepts nothing and whose queue is full: the
-// kernel drops each SYN.
+// fill fills the queue of l, so that the kernel drops each SYN.
 func fill(t *testing.T, l net.Listener) {
 	raw, err := l.(*net.TCPListener).SyscallConn()
 	if err == nil {
@@ -347,10 +346,10 @@ func fill(t *testing.T, l net.Listener) {
 		}
 		t.Cleanup(func() { _ = conn.Close() })
 	}
-	t.Fatal("the queue of the listener has no end")
+	t.Fatal("got ten connections, want a queue that is full")
 }
 
-// flapping is refused, 503 and reset in turn, each for a random moment, then
+// flapping refuses, answers 503 and resets at random, for random moments. Then it is
 // ready for a single request.
 func flapping(t *testing.T, e *endpoint, _ *start) {
 	seed := uint64(time.Now().UnixNano())
@@ -403,7 +402,7 @@ func once(text string) func(net.Conn, *endpoint) {
 	}
 }
 
-// changingOwner is a port that belongs to something else for two requests.
+// changingOwner is a port that belongs to another program for the first two requests.
 func changingOwner(t *testing.T, e *endpoint, _ *start) {
 	handedOver := make(chan net.Listener, 1)
 	first := make(chan net.Listener, 1)
@@ -419,7 +418,7 @@ func changingOwner(t *testing.T, e *endpoint, _ *start) {
 		case l := <-handedOver:
 			_ = l.Close()
 		default:
-			t.Error("it did not change its owner")
+			t.Error("got one owner of the port, want two")
 		}
 	})
 }

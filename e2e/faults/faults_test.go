@@ -32,8 +32,7 @@ var (
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Rows wait most of the time: more of them at once than there are cores, and
-	// the more the longer they wait.
+	// Rows wait most of the time, so more of them run at once than there are cores.
 	parallel := "8"
 	if *length > 10*time.Second {
 		parallel = "32"
@@ -54,23 +53,23 @@ func TestMain(m *testing.M) {
 
 // The promises: see docs/reliability.md.
 const (
-	// 50 ms on an idle machine; on a busy one the start alone takes seconds. What
-	// does not hold its deadline at all takes for ever.
+	// The promise is 50 ms. On a busy machine a start alone takes seconds. A wait that
+	// misses its deadline takes much longer.
 	maxOverrun = 100 * 50 * time.Millisecond
 	maxMemory  = 24 << 20
 	maxLines   = 20 // a minute
 
-	appStatus = 7 // the app's own
+	appStatus = 7 // of the app
 )
 
 // fault is a row: what is wrong, and whether the endpoint becomes ready.
 type fault struct {
 	name  string
 	serve func(net.Conn, *endpoint)           // one connection; nil: nothing listens
-	setUp func(*testing.T, *endpoint, *start) // what else is wrong
+	setUp func(*testing.T, *endpoint, *start) // makes the rest of the fault
 	ready bool
 	slack time.Duration // to be added to maxOverrun
-	alone bool          // in a network of its own: a port may be any
+	alone bool          // in a network of its own, where all ports are free
 }
 
 // start is how envoy-wait is started.
@@ -80,8 +79,8 @@ type start struct {
 	wrapper []string // execs envoy-wait
 	env     []string
 	stderr  *os.File // else it is captured
-	// during does something to the process while it waits. It returns how long
-	// that kept the process from going on.
+	// during does something to the process while it waits. It returns for how long the
+	// process could not go on.
 	during func(p *running) time.Duration
 	ready  bool // the endpoint becomes ready
 }
@@ -91,7 +90,7 @@ func check(t *testing.T, subject string, faults []fault, alsoReady bool) {
 	for i, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			time.Sleep(*length / 32 * time.Duration(i%16)) // or long waits would all end at once
+			time.Sleep(*length / 32 * time.Duration(i%16)) // so that long waits end one after the other
 			s := seen{subject: subject, name: f.name}
 			s.start = f.check(t, "start", f.serve, f.ready, &s)
 			s.fail = f.check(t, "fail", f.serve, f.ready, &s)
@@ -109,16 +108,15 @@ func check(t *testing.T, subject string, faults []fault, alsoReady bool) {
 func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpoint), ready bool, s *seen) int {
 	t.Helper()
 	r := f.runWhere(t, onTimeout, serve, ready)
-	// A busy machine may delay one run; a deadline that does not hold shows in
-	// each.
+	// A busy machine may delay one run. A deadline that does not hold is missed in each.
 	for range 4 {
 		if r.late && !ready && r.Signal == 0 {
-			t.Logf("it took %v, once more", r.Took())
+			t.Logf("got an end after %v: once more", r.Took())
 			r = f.runWhere(t, onTimeout, serve, ready)
 		}
 	}
 	if r.late {
-		t.Errorf("it took %v\n%s", r.Took(), r.stderr)
+		t.Errorf("got an end after %v, want it within %v of the deadline\n%s", r.Took(), maxOverrun+f.slack, r.stderr)
 	}
 
 	wantCode, wantStarts := appStatus, int32(1)
@@ -126,21 +124,21 @@ func (f fault) check(t *testing.T, onTimeout string, serve func(net.Conn, *endpo
 		wantCode, wantStarts = 124, 0
 	}
 	if r.Code != wantCode || r.Signal != 0 || r.starts != wantStarts {
-		t.Errorf("on timeout %s: exit status %d, signal %d, %d starts; want %d and %d\n%s",
+		t.Errorf("on timeout %s: got exit status %d, signal %d, %d starts, want exit status %d and %d starts\n%s",
 			onTimeout, r.Code, r.Signal, r.starts, wantCode, wantStarts, r.stderr)
 	}
 	if r.early || !ready && r.Took() < *length {
-		t.Errorf("it ended after %v, before a 200 and before the timeout\n%s", r.Took(), r.stderr)
+		t.Errorf("got an end after %v, want it after a 200 or the timeout\n%s", r.Took(), r.stderr)
 	}
 	if r.PeakKB<<10 > maxMemory {
-		t.Errorf("%d KiB of memory", r.PeakKB)
+		t.Errorf("got %d KiB of memory, want at most %d", r.PeakKB, maxMemory>>10)
 	}
 	lines := strings.Count(r.stderr, "\n")
 	if limit := maxLines * max(1, int(*length/time.Minute)); lines >= limit {
-		t.Errorf("%d lines, want less than %d", lines, limit)
+		t.Errorf("got %d lines, want less than %d", lines, limit)
 	}
 	if dump.MatchString(r.stderr) {
-		t.Errorf("a crash: %s", r.stderr)
+		t.Errorf("got a crash, want none: %s", r.stderr)
 	}
 	s.memory = max(s.memory, r.PeakKB<<10)
 	s.lines = max(s.lines, lines)
@@ -165,12 +163,12 @@ func (f fault) runWhere(t *testing.T, onTimeout string, serve func(net.Conn, *en
 
 func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoint), ready bool) result {
 	t.Helper()
-	binaries(t) // a build takes its time: not when the endpoint is there already
+	binaries(t) // before the endpoint, since a build takes long
 	e := newEndpoint(t, serve)
 	e.mustBeReady = ready
 	timeout := *length
 	if ready {
-		timeout = harness.Patience // it ends long before
+		timeout = harness.Patience // the wait ends long before
 	}
 	how := &start{timeout: timeout, ready: ready, args: []string{"--on-timeout", onTimeout}, env: harness.Env()}
 	if f.setUp != nil {
@@ -194,7 +192,7 @@ func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoin
 // dump is what the Go runtime says when a program crashes.
 var dump = regexp.MustCompile(`(?m)^(panic|fatal error|goroutine \d|SIG[A-Z]+:|runtime: )`)
 
-// causeIn returns what the last line names as the cause.
+// causeIn returns the cause in the last line.
 func causeIn(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	var last struct {
@@ -202,7 +200,7 @@ func causeIn(stderr string) string {
 		Status int
 	}
 	if json.Unmarshal([]byte(lines[len(lines)-1]), &last) != nil {
-		return "" // nothing was captured, or it was not sent
+		return "" // there is no log
 	}
 	if last.Error == "" && last.Status != 0 {
 		return fmt.Sprintf("status %d", last.Status)
@@ -210,7 +208,7 @@ func causeIn(stderr string) string {
 	return last.Error
 }
 
-// files holds the binaries that every row runs, where anyone may execute them.
+// files has copies of the binaries that any user may execute.
 var files struct {
 	sync.Once
 	dir string
@@ -254,7 +252,7 @@ type result struct {
 	early  bool  // it was started before anything answered 200
 	late   bool
 
-	overrun time.Duration // from the moment at which the wait could end
+	overrun time.Duration // from the first moment at which the wait could end
 }
 
 func launch(t *testing.T, e *endpoint, how *start) *running {
@@ -297,7 +295,7 @@ func (p *running) read(into any) {
 
 func (p *running) result() result {
 	p.t.Helper()
-	// The launcher would wait for its child, and we for both.
+	// Without its child's end the launcher would not end.
 	timer := time.AfterFunc(p.timeout+harness.Patience/2, func() { _ = syscall.Kill(p.pid, syscall.SIGKILL) })
 	defer timer.Stop()
 	var r result

@@ -9,8 +9,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// Istio's preset with an agent that answers 503, and whatever may be on port 15021: an
-// Envoy that is about to be ready listens there, and nothing before it.
+// The preset istio with an agent that answers 503, and faults of port 15021, where Envoy
+// listens just before it is ready.
 func TestGateFaults(t *testing.T) {
 	var never, becomes []fault
 	for _, gate := range []struct {

@@ -18,14 +18,13 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// Readiness, the deadline and a signal fall within the same 5 ms. Whichever
-// wins, there is one outcome, and the last line tells it.
+// Readiness, the deadline and a signal come within 5 ms. There is one outcome, and the
+// last line tells it.
 func TestReadinessDeadlineAndSignalAtOnce(t *testing.T) {
 	binary, _ := binaries(t)
 	repeat(t, "readiness, deadline and SIGTERM within 5 ms", *rounds, func(random *rand.Rand) string {
-		// At any point between two attempts, which are 10 ms apart. The deadline
-		// begins some time, up to 8 ms, before the first request: how long is for
-		// the machine to say, so every round assumes another.
+		// Attempts are 10 ms apart, so the deadline is a random point between two of
+		// them. The wait begins up to 8 ms before the first request: lead guesses it.
 		deadline := 60*time.Millisecond + time.Duration(random.Int64N(10e6))
 		lead := time.Duration(random.Int64N(8e6))
 		within := func() time.Duration {
@@ -34,7 +33,7 @@ func TestReadinessDeadlineAndSignalAtOnce(t *testing.T) {
 		readyAfter, signalAfter := within(), within()
 		onTimeout := []string{"start", "fail"}[random.IntN(2)]
 
-		// The wait begins with the first request.
+		// All times count from the first request.
 		var once sync.Once
 		asked := make(chan struct{})
 		var first time.Time
@@ -65,7 +64,7 @@ func TestReadinessDeadlineAndSignalAtOnce(t *testing.T) {
 		case <-asked:
 			time.Sleep(signalAfter - time.Since(first))
 		case <-time.After(10 * deadline):
-			// A machine so busy that the deadline passed before any request.
+			// No request before the deadline: the machine is busy.
 		}
 		_ = syscall.Kill(p.Process.Pid, syscall.SIGTERM)
 		r := p.Result()
@@ -78,29 +77,29 @@ func TestReadinessDeadlineAndSignalAtOnce(t *testing.T) {
 func endOfRace(t *testing.T, onTimeout string, r harness.Result) string {
 	t.Helper()
 	if r.Signal == syscall.SIGTERM && r.Stdout == "" && r.Stderr == "" {
-		return "signal before main" // a machine so busy that nothing was asked
+		return "signal before main" // no request: the machine is busy
 	}
 	lines := strings.Split(strings.TrimSpace(r.Stderr), "\n")
 	var last struct{ Message string }
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &last); err != nil {
-		t.Errorf("%v: %+v", err, r)
+		t.Errorf("got %+v (%v), want JSON in the last line", r, err)
 	}
 	started := strings.Contains(r.Stdout, "started\n")
 	starting := strings.Contains(last.Message, `, starting "sh"`)
-	killed := r.Signal == syscall.SIGTERM // an app that took it
+	killed := r.Signal == syscall.SIGTERM // the app was
 	switch {
 	case r.Code == 124 && r.Signal == 0 && !started && onTimeout == "fail" && strings.HasPrefix(last.Message, "not ready after "):
 		return "timeout, 124"
 	case r.Code == 143 && r.Signal == 0 && !started && strings.HasPrefix(last.Message, "SIGTERM after ") && strings.HasSuffix(last.Message, `"sh" not started`):
 		return "signal, 143"
 	case r.Code == 143 && r.Signal == 0 && !started && starting:
-		// In the last microseconds before execve no more can be said.
+		// In the last microseconds before execve no line can follow.
 		return "signal at execve, 143"
 	case killed && starting && strings.HasPrefix(last.Message, "ready after "):
 		return "ready, app took the signal"
 	case killed && starting && strings.HasPrefix(last.Message, "not ready after ") && onTimeout == "start":
 		return "timeout, app took the signal"
 	}
-	t.Errorf("on timeout %s: the last line does not tell the outcome, or it is none: %+v", onTimeout, r)
+	t.Errorf("on timeout %s: got %+v, want one outcome, and the last line to tell it", onTimeout, r)
 	return "none"
 }

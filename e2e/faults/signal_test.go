@@ -19,11 +19,11 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// app says that it runs, then has no handler: a signal kills it. It ends with 1
-// when stdin ends, which is how a round ends whose signal was lost.
+// app says that it runs. It has no handler, so a signal kills it. Where the signal was
+// lost, it ends with 1 at the end of stdin.
 const app = `echo started; read -r _; exit 1`
 
-// appAsPID1 has a handler: without one the kernel would drop the signal.
+// appAsPID1 has a handler: without one the kernel drops a signal to PID 1.
 const appAsPID1 = `trap 'exit 9' TERM; echo started; read -r _; exit 1`
 
 // round is one start with a signal or two at random moments.
@@ -34,8 +34,8 @@ type round struct {
 	exe        string    // of the process after that
 }
 
-// signalled runs command, sends the signals, each after its delay, and returns
-// how that ended. After patience it ends an app that no signal has reached.
+// signalled runs command, sends each signal after its delay, and returns how that ended.
+// After patience it closes the stdin of an app that no signal has reached.
 func signalled(t *testing.T, command []string, pid1 bool, patience time.Duration, signals map[syscall.Signal]time.Duration) round {
 	t.Helper()
 	cmd := exec.Command(command[0], command[1:]...)
@@ -71,7 +71,7 @@ func signalled(t *testing.T, command []string, pid1 bool, patience time.Duration
 	return r
 }
 
-// repeat runs the rounds, several at once, and counts what they came to.
+// repeat runs the rounds, several at once, and counts their outcomes.
 func repeat(t *testing.T, name string, rounds int, once func(random *rand.Rand) (outcome string)) {
 	t.Helper()
 	seed := uint64(time.Now().UnixNano())
@@ -100,8 +100,8 @@ func repeat(t *testing.T, name string, rounds int, once func(random *rand.Rand) 
 // atOnce is how many rounds run side by side.
 const atOnce = 4
 
-// toApp is how long a start takes until the app has ended: the median of a few,
-// with as many at once as there will be.
+// toApp is the time from a start to the end of its app: the median of a few, with as
+// many at once as in the rounds.
 func toApp(t *testing.T, command []string) time.Duration {
 	t.Helper()
 	took := make([]time.Duration, 4*atOnce)
@@ -112,7 +112,7 @@ func toApp(t *testing.T, command []string) time.Duration {
 				start := time.Now()
 				out, err := exec.Command(command[0], command[1:]...).Output()
 				if took[i] = time.Since(start); !strings.HasPrefix(string(out), "started\n") {
-					t.Errorf("%v: %s", err, out)
+					t.Errorf("got %q, %v, want started first", out, err)
 				}
 			}
 		})
@@ -122,8 +122,8 @@ func toApp(t *testing.T, command []string) time.Duration {
 	return took[len(took)/2]
 }
 
-// moment is any from spawn until 50 ms after the app's start, most of them while
-// something goes on.
+// moment is a random one from spawn to 50 ms after the app's start. Most of them are
+// before the app's start.
 func moment(random *rand.Rand, start time.Duration) time.Duration {
 	if random.IntN(4) == 0 {
 		return start + time.Duration(random.Int64N(int64(50*time.Millisecond)))
@@ -148,8 +148,8 @@ func TestSignalAtAnyMoment(t *testing.T) {
 	})
 }
 
-// Other than SIGTERM it ends no Go program: without a handler of ours the runtime
-// drops it, in Go's start and between the hand-over and execve.
+// Without a handler of ours the Go runtime drops USR1: in Go's start, and between the
+// hand-over and execve.
 func TestUSR1AtAnyMoment(t *testing.T) {
 	command := behind(t, app)
 	start := toApp(t, command)
@@ -170,7 +170,6 @@ func TestUSR1AtAnyMoment(t *testing.T) {
 func TestTwoSignalsAtAnyMoment(t *testing.T) {
 	command := behind(t, app)
 	start := toApp(t, command)
-	// A tenth of the rounds of one: the whole is about the same.
 	repeat(t, "SIGTERM and SIGUSR1 at any moment", max(10, *rounds/10), func(random *rand.Rand) string {
 		r := signalled(t, command, false, 5*time.Second, map[syscall.Signal]time.Duration{
 			syscall.SIGTERM: moment(random, start), syscall.SIGUSR1: moment(random, start),
@@ -186,10 +185,10 @@ func endOf(t *testing.T, r round, signals ...syscall.Signal) string {
 	switch {
 	case r.Signal == 0 && !slices.ContainsFunc(signals, func(s syscall.Signal) bool { return r.Code == 128+int(s) }),
 		r.Signal != 0 && !slices.Contains(signals, r.Signal):
-		t.Errorf("neither: %+v", r)
+		t.Errorf("got %+v, want the signal to end envoy-wait or the app", r)
 		return "lost"
 	case r.started && (r.Signal == 0 || says):
-		t.Errorf("both: %+v", r)
+		t.Errorf("got %+v, want the end of envoy-wait or a start, not both", r)
 		return "both"
 	case r.Signal == 0:
 		return "128+n, no app"
@@ -202,9 +201,8 @@ func endOf(t *testing.T, r round, signals ...syscall.Signal) string {
 	}
 }
 
-// As PID 1 the kernel drops a signal that has no handler when it is to be
-// delivered. From the first line of the log to the last none is lost; before and
-// after that it is as with a direct start.
+// The kernel drops a signal to PID 1 that has no handler. From the first line of the log
+// to the last none is lost. Before and after that a direct start loses signals too.
 func TestSignalAtAnyMomentAsPID1(t *testing.T) {
 	harness.NeedRoot(t)
 	for name, command := range map[string][]string{
@@ -227,16 +225,15 @@ func endAsPID1(t *testing.T, r round) string {
 	case r.Code == 143 && r.Signal == 0 && !r.started:
 		return "128+n, no app"
 	case r.Code == 2 && !r.started && (first.IsZero() || r.from.Before(first)):
-		// Go's runtime has its handlers, and no package is initialised yet: it
-		// cannot kill PID 1. It may take its time to exit.
+		// Go's runtime has its handlers, and we have none yet. It cannot kill PID 1.
 		return "exit status 2 in Go's start, no app"
 	case !first.IsZero() && r.from.After(first) && r.sent.Before(last):
-		t.Errorf("lost in envoy-wait: %+v", r)
+		t.Errorf("got %+v, want no signal to be lost in envoy-wait", r)
 		return "lost in envoy-wait"
 	case r.Code == 2 && !r.started:
 		return "exit status 2 between hand-over and execve, no app"
 	case r.Code != 1 || !r.started:
-		t.Errorf("neither: %+v", r)
+		t.Errorf("got %+v, want an app whose stdin has ended", r)
 		return "neither"
 	case r.from.Before(first):
 		return "dropped in Go's start"
@@ -249,8 +246,8 @@ func endAsPID1(t *testing.T, r round) string {
 	}
 }
 
-// logged returns the times of the first line, which comes after signals are
-// caught, and of the last, which comes before execve; zero without a log.
+// logged returns the times of the first line and of the last, or zero without a log.
+// Signals are caught before the first line, and execve comes after the last.
 func (r round) logged() (first, last time.Time) {
 	for text := range strings.Lines(r.Stderr) {
 		var line struct{ Time time.Time }

@@ -12,7 +12,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
-// seen is what a row of the table shows.
+// seen is a row of the table.
 type seen struct {
 	subject, name, cause string
 	start, fail          int // exit statuses
@@ -21,7 +21,7 @@ type seen struct {
 	lines                int
 }
 
-// outcomes is what a race came to.
+// outcomes are those of the rounds of a race.
 type outcomes struct {
 	name   string
 	rounds int

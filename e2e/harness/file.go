@@ -35,8 +35,8 @@ func Terminal(t testing.TB) (master, slave *os.File) {
 	return master, slave
 }
 
-// Pipe returns both ends of a pipe, which are closed when the test ends. What is
-// read must come before Patience is over.
+// Pipe returns both ends of a pipe. They are closed when the test ends. A read fails
+// when Patience is over.
 func Pipe(t testing.TB) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -48,7 +48,7 @@ func Pipe(t testing.TB) (r, w *os.File) {
 	return r, w
 }
 
-// FullPipe is Pipe, and w takes no more: whoever writes to it blocks.
+// FullPipe returns a pipe that is full: a write to w blocks.
 func FullPipe(t testing.TB) (r, w *os.File) {
 	t.Helper()
 	r, w = Pipe(t)
@@ -105,8 +105,7 @@ func WriteFile(t testing.TB, path, content string, mode os.FileMode) {
 	}
 }
 
-// WantStatic checks that a program is linked statically, and returns the machine
-// that it is for.
+// WantStatic checks that a program is linked statically, and returns its machine.
 func WantStatic(t testing.TB, path string) elf.Machine {
 	t.Helper()
 	file, err := elf.Open(path)
@@ -116,7 +115,7 @@ func WantStatic(t testing.TB, path string) elf.Machine {
 	defer func() { _ = file.Close() }()
 	for _, program := range file.Progs {
 		if program.Type == elf.PT_INTERP || program.Type == elf.PT_DYNAMIC {
-			t.Errorf("%s is not static: it has a segment %v", path, program.Type)
+			t.Errorf("%s: got a segment %v, want a static program", path, program.Type)
 		}
 	}
 	return file.Machine

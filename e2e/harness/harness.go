@@ -18,8 +18,7 @@ import (
 	"time"
 )
 
-// Patience bounds everything that a test waits for. It is no measure of
-// anything: a machine may be very busy.
+// Patience bounds each wait of a test. It is long, since a machine may be very busy.
 const Patience = 60 * time.Second
 
 // Root is the directory of the repository.
@@ -28,7 +27,7 @@ func Root() string {
 	return filepath.Join(filepath.Dir(file), "..", "..")
 }
 
-// CopySources copies what the binary is built from, and returns the directory.
+// CopySources copies the sources of the binary, and returns the directory.
 func CopySources(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -42,8 +41,7 @@ var build = sync.OnceValues(func() ([]byte, error) {
 	return exec.Command("make", "-s", "-C", Root(), "build").CombinedOutput()
 })
 
-// Binary builds the static binary with the release flags, once, and returns its
-// path.
+// Binary builds envoy-wait with the flags of a release, once, and returns its path.
 func Binary(t testing.TB) string {
 	t.Helper()
 	if out, err := build(); err != nil {
@@ -80,7 +78,7 @@ func program(name, source string) func(testing.TB) string {
 	}
 }
 
-// Version is the newest that the changelog has with a date.
+// Version is the newest version in the changelog with a date.
 var Version = sync.OnceValue(func() string {
 	text, err := os.ReadFile(filepath.Join(Root(), "CHANGELOG.md"))
 	newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$`).FindSubmatch(text)
@@ -90,8 +88,7 @@ var Version = sync.OnceValue(func() string {
 	return string(newest[1])
 })
 
-// Need skips the test with the reason unless ok. Under CI=true, where all must
-// run, it fails.
+// Need skips the test unless ok. With CI=true it fails instead.
 func Need(t testing.TB, ok bool, reason string) {
 	t.Helper()
 	switch {
@@ -127,13 +124,12 @@ func Until(t testing.TB, what string, condition func() bool, details ...func() s
 			for _, detail := range details {
 				text += "\n" + detail()
 			}
-			t.Fatalf("in vain: %s%s", what, text)
+			t.Fatalf("got nothing in %v, want %s%s", Patience, what, text)
 		}
 	}
 }
 
-// Env is the environment of this process without any of our own variables, plus
-// more.
+// Env is the environment of this process without variables of envoy-wait, and with more.
 func Env(more ...string) []string {
 	env := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "ENVOY_WAIT_") })
 	return append(env, more...)

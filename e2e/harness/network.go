@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// InNetwork runs f on a thread with a network namespace of its own: loopback
-// alone, and the address 10.1.2.3. What f listens on or starts is in there, but
-// not what a goroutine of f listens on or starts.
+// InNetwork runs f in a network namespace of its own, with loopback and the address
+// 10.1.2.3. Sockets and processes of f are in it, but not those of a goroutine of f:
+// the namespace belongs to one thread.
 func InNetwork(t testing.TB, f func()) {
 	t.Helper()
 	NeedRoot(t)

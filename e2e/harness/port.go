@@ -43,8 +43,7 @@ func (p *Port) Listen() net.Listener {
 	return l
 }
 
-// Sidecar listens, and is ready or not. It survives requests to quit, so that a
-// test can count them.
+// Sidecar listens, and is ready or not. A request to quit does not end it.
 func (p *Port) Sidecar(ready bool) *sidecar.Sidecar {
 	p.t.Helper()
 	s := sidecar.New(ready)

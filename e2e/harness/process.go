@@ -56,13 +56,13 @@ func Stdin(t testing.TB, cmd *exec.Cmd) io.WriteCloser {
 	return stdin
 }
 
-// Stdout is what was written so far.
+// Stdout is the output so far.
 func (p *Process) Stdout() string { return p.stdout.String() }
 
-// Stderr is what was written so far.
+// Stderr is the output so far.
 func (p *Process) Stderr() string { return p.stderr.String() }
 
-// Capture takes what comes from r, a terminal's other end, as the stdout.
+// Capture reads the stdout from r, the other end of a terminal.
 func (p *Process) Capture(r io.Reader) {
 	p.read = make(chan struct{})
 	go func() {
@@ -116,7 +116,7 @@ func Must(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	r := Run(t, name, args...)
 	if r.Code != 0 {
-		t.Fatalf("%s %q: exit status %d\n%s%s", name, args, r.Code, r.Stdout, r.Stderr)
+		t.Fatalf("%s %q: got exit status %d, want 0\n%s%s", name, args, r.Code, r.Stdout, r.Stderr)
 	}
 	return r.Stdout
 }

@@ -25,7 +25,7 @@ func (r Result) Want(t testing.TB, code int, stdout string) Result {
 	return r
 }
 
-// WantCode checks that the process exited with code. Death by a signal is none.
+// WantCode checks that the process exited with code, and no signal killed it.
 func (r Result) WantCode(t testing.TB, code int) Result {
 	t.Helper()
 	if r.Code != code || r.Signal != 0 {
@@ -42,20 +42,20 @@ func (r Result) WantSignal(t testing.TB, signal syscall.Signal) {
 	}
 }
 
-// Lines returns those of stderr, all of which must be JSON.
+// Lines returns the lines of stderr. All must be JSON.
 func (r Result) Lines(t testing.TB) (lines []map[string]any) {
 	t.Helper()
 	for text := range strings.Lines(r.Stderr) {
 		var line map[string]any
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Fatalf("%v: %s", err, text)
+			t.Fatalf("got %s (%v), want JSON", text, err)
 		}
 		lines = append(lines, line)
 	}
 	return lines
 }
 
-// WantLines checks how many lines there are on stderr, all of which must be JSON.
+// WantLines checks the number of lines on stderr. All must be JSON.
 func (r Result) WantLines(t testing.TB, n int) Result {
 	t.Helper()
 	if got := len(r.Lines(t)); got != n {
@@ -64,7 +64,7 @@ func (r Result) WantLines(t testing.TB, n int) Result {
 	return r
 }
 
-// Message returns that of the last line, or "".
+// Message returns the message of the last line, or "".
 func (r Result) Message(t testing.TB) string {
 	t.Helper()
 	lines := r.Lines(t)
@@ -74,7 +74,7 @@ func (r Result) Message(t testing.TB) string {
 	return lines[len(lines)-1]["message"].(string)
 }
 
-// Says checks the message of the last line: how it begins, and what is in it.
+// Says checks the beginning of the message in the last line, and texts in it.
 func (r Result) Says(t testing.TB, begin string, more ...string) Result {
 	t.Helper()
 	message := r.Message(t)
@@ -85,7 +85,7 @@ func (r Result) Says(t testing.TB, begin string, more ...string) Result {
 	return r
 }
 
-// Want compares what a test got with what it wants.
+// Want compares two values.
 func Want[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {

@@ -14,13 +14,13 @@ import (
 // roleVariable makes a test binary play a role.
 const roleVariable = "E2E_ROLE"
 
-// Main is a TestMain. It runs the tests, or plays the role that Role asked for.
-// The arguments of a role are os.Args.
+// Main is a TestMain. It runs the tests, or plays the role that Role has set. The
+// arguments of a role are os.Args.
 func Main(m *testing.M, roles map[string]func() error) {
 	name := os.Getenv(roleVariable)
 	if name == "" {
 		for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
-			if signal.Ignored(sig) { // by nohup, or a shell's &: no child must inherit that
+			if signal.Ignored(sig) { // by nohup, or a shell's &: no child may inherit that
 				signal.Notify(make(chan os.Signal, 1), sig)
 			}
 		}
@@ -38,7 +38,7 @@ func Main(m *testing.M, roles map[string]func() error) {
 	os.Exit(0)
 }
 
-// Role lets the test binary play a role when cmd is that binary, or runs it.
+// Role lets the test binary, which cmd runs, play a role.
 func Role(cmd *exec.Cmd, name string) *exec.Cmd {
 	cmd.Env = append(cmd.Environ(), roleVariable+"="+name)
 	return cmd

@@ -17,8 +17,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// Everything that is off: the image needs no file to write, no capability, no
-// user of its own, no network.
+// lockedDown are the flags of a container with nothing: no file to write, no
+// capability, an unknown user.
 var lockedDown = []string{"--read-only", "--cap-drop", "all", "--user", "65532"}
 
 func TestImages(t *testing.T) {
@@ -32,19 +32,17 @@ func TestImages(t *testing.T) {
 			if test.base != "" {
 				base := files(t, test.base)
 				if len(base) < 100 {
-					t.Fatalf("this is no base: %q", base)
+					t.Fatalf("got the base %q, want at least 100 files", base)
 				}
 				more = slices.DeleteFunc(more, func(path string) bool { return slices.Contains(base, path) })
 			}
 			if !slices.Equal(more, []string{"envoy-wait"}) {
-				t.Errorf("more than its base: %q", more)
+				t.Errorf("got %q besides the base, want envoy-wait alone", more)
 			}
 
 			checkConfig(t, test.image, test.entrypoint, test.title)
-			r := runOnce(t, append(lockedDown, "--entrypoint", "/envoy-wait", test.image, "--version")...)
-			if r.Code != 0 || r.Stdout != "envoy-wait "+imageVersion+"\n" || r.Stderr != "" {
-				t.Errorf("%+v", r)
-			}
+			runOnce(t, append(lockedDown, "--entrypoint", "/envoy-wait", test.image, "--version")...).
+				Want(t, 0, "envoy-wait "+imageVersion+"\n").WantLines(t, 0)
 		})
 	}
 }
@@ -60,31 +58,25 @@ func checkConfig(t *testing.T, image, entrypoint, title string) {
 	if err := json.Unmarshal([]byte(podman(t, "image", "inspect", "-f", "{{json .Config}}", image)), &config); err != nil {
 		t.Fatal(err)
 	}
-	if config.User != "65532:65532" || string(config.Entrypoint) != entrypoint || len(config.Cmd) != 0 {
-		t.Errorf("user %s, entrypoint %s, cmd %q", config.User, config.Entrypoint, config.Cmd)
-	}
+	harness.Want(t, "user", config.User, "65532:65532")
+	harness.Want(t, "entrypoint", string(config.Entrypoint), entrypoint)
+	harness.Want(t, "words of the CMD", len(config.Cmd), 0)
 	for label, want := range map[string]string{
 		"title": title, "version": imageVersion, "revision": imageRevision, "created": imageCreated, "licenses": "Apache-2.0",
 		"source": "https://github.com/envoy-wait/envoy-wait",
 	} {
-		if got := config.Labels["org.opencontainers.image."+label]; got != want {
-			t.Errorf("label %s: %q, not %q", label, got, want)
-		}
+		harness.Want(t, "label "+label, config.Labels["org.opencontainers.image."+label], want)
 	}
 }
 
-// A base image whose user forgot the CMD says so, and nothing in a CMD is a flag.
+// Without a CMD the base image says so. No word of a CMD is a flag.
 func TestDistrolessWithoutACommand(t *testing.T) {
 	needImages(t, ours)
-	if r := runOnce(t, append(lockedDown, imageDistroless)...); r.Code != 125 || !strings.Contains(r.Stderr, `expected a command after \"--\"`) {
-		t.Errorf("%+v", r)
-	}
-	if r := runOnce(t, append(lockedDown, imageDistroless, "--version")...); r.Code != 127 || !strings.Contains(r.Stderr, `looking up \"--version\"`) {
-		t.Errorf("%+v", r)
-	}
+	runOnce(t, append(lockedDown, imageDistroless)...).WantCode(t, 125).Says(t, `expected a command after "--"`)
+	runOnce(t, append(lockedDown, imageDistroless, "--version")...).WantCode(t, 127).Says(t, `looking up "--version"`)
 }
 
-// An image for another platform is cross-compiled: nothing of it runs here.
+// An image for another platform is cross-compiled: no program of it runs here.
 // podman 4.3 does not know BUILDPLATFORM in FROM, which docker and later ones do.
 func TestImageForAnotherPlatform(t *testing.T) {
 	needImages(t, bases)
@@ -93,30 +85,24 @@ func TestImageForAnotherPlatform(t *testing.T) {
 		t.Fatal(err)
 	}
 	const image = "envoy-wait:armv6"
-	// By command, as a build may take longer than a test's patience.
+	// By command: a build may take longer than harness.Patience.
 	err = command("podman", slices.Concat([]string{"build", "-t", image, "--platform=linux/arm/v6",
 		"--build-arg=BUILDPLATFORM=linux/" + goEnv(t, "GOARCH")}, flags, []string{sources()})...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	binary := filepath.Join(mount(t, image), "envoy-wait")
-	checkStatic(t, binary, elf.EM_ARM)
-	if level := buildSetting(t, binary, "GOARM"); level != "6" { // 7 is the default
-		t.Errorf("GOARM is %q", level)
-	}
-	if arch := podman(t, "image", "inspect", "-f", "{{.Os}}/{{.Architecture}}", image); arch != "linux/arm" {
-		t.Errorf("the image says %s", arch)
-	}
+	harness.Want(t, "machine", harness.WantStatic(t, binary), elf.EM_ARM)
+	harness.Want(t, "GOARM", buildSetting(t, binary, "GOARM"), "6") // 7 is the default
+	harness.Want(t, "platform", podman(t, "image", "inspect", "-f", "{{.Os}}/{{.Architecture}}", image), "linux/arm")
 }
 
-// The context of a build is what is compiled, and how: nothing else makes a
-// build anew, or gets into one.
+// The context of a build has the files that are compiled, and no other: no other can
+// get into an image, or make a build slow.
 func TestBuildContext(t *testing.T) {
 	needPodman(t)
 	dockerfile := filepath.Join(t.TempDir(), "Dockerfile")
-	if err := os.WriteFile(dockerfile, []byte("FROM scratch\nCOPY . /\n"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	harness.WriteFile(t, dockerfile, "FROM scratch\nCOPY . /\n", 0o644)
 	root := harness.Root()
 	podman(t, "build", "-f", dockerfile, "-t", "context", root)
 
@@ -150,7 +136,7 @@ func TestBuildContext(t *testing.T) {
 	}
 }
 
-// Wherever an image may be built for, the binary is static.
+// The binary is static on each platform of an image.
 func TestEveryPlatformIsStatic(t *testing.T) {
 	harness.NeedTools(t, "make")
 	tree := harness.CopySources(t)
@@ -166,30 +152,11 @@ func TestEveryPlatformIsStatic(t *testing.T) {
 		{"riscv64", "", elf.EM_RISCV},
 	} {
 		t.Run(test.arch, func(t *testing.T) {
-			cmd := exec.Command("make", "-s", "-C", tree, "build")
-			cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH="+test.arch, "GOARM="+test.arm)
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%v\n%s", err, out)
+			if err := command("env", "GOOS=linux", "GOARCH="+test.arch, "GOARM="+test.arm, "make", "-s", "-C", tree, "build"); err != nil {
+				t.Fatal(err)
 			}
-			checkStatic(t, filepath.Join(tree, "bin", "envoy-wait"), test.machine)
+			harness.Want(t, "machine", harness.WantStatic(t, filepath.Join(tree, "bin", "envoy-wait")), test.machine)
 		})
-	}
-}
-
-func checkStatic(t *testing.T, path string, machine elf.Machine) {
-	t.Helper()
-	file, err := elf.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
-	if file.Machine != machine {
-		t.Errorf("built for %v", file.Machine)
-	}
-	for _, program := range file.Progs {
-		if program.Type == elf.PT_INTERP || program.Type == elf.PT_DYNAMIC {
-			t.Errorf("not static: it has a segment %v", program.Type)
-		}
 	}
 }
 
@@ -212,7 +179,7 @@ func goEnv(t *testing.T, name string) string {
 	return strings.TrimSpace(harness.Must(t, "go", "env", name))
 }
 
-// mount shows an image's files below a directory until the test ends.
+// mount mounts an image on a directory until the test ends.
 func mount(t *testing.T, image string) string {
 	t.Helper()
 	t.Cleanup(func() { podman(t, "image", "umount", image) })
@@ -235,7 +202,7 @@ func files(t *testing.T, image string) (paths []string) {
 	return paths
 }
 
-// An engine is one that answers: the client of docker is often there without.
+// docker is chosen if its engine answers: a machine may have the client alone.
 func TestMakeImageChoosesAnEngine(t *testing.T) {
 	harness.NeedTools(t, "make")
 	for _, test := range []struct{ docker, chosen string }{
@@ -246,9 +213,7 @@ func TestMakeImageChoosesAnEngine(t *testing.T) {
 		bin := t.TempDir()
 		for name, body := range map[string]string{"docker": test.docker, "podman": "exit 0"} {
 			script := "#!/bin/sh\n[ \"$1\" = info ] || echo \"" + name + ": $*\"\n" + body + "\n"
-			if err := os.WriteFile(filepath.Join(bin, name), []byte(script), 0o755); err != nil {
-				t.Fatal(err)
-			}
+			harness.WriteFile(t, filepath.Join(bin, name), script, 0o755)
 		}
 		for target, want := range map[string]string{
 			"image":            "-f Dockerfile -t ghcr.io/envoy-wait/envoy-wait:1.0 .\n",
@@ -258,8 +223,8 @@ func TestMakeImageChoosesAnEngine(t *testing.T) {
 			cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
 			r := harness.Start(t, cmd).Result()
 			want = test.chosen + ": build --build-arg VERSION=1.0 --build-arg REVISION=abc --build-arg CREATED=now --pull " + want
-			if r.Code != 0 || !strings.HasSuffix(r.Stdout, want) || strings.Count(r.Stdout, "\n") != strings.Count(target, "-")+1 {
-				t.Errorf("%s, docker is %q: %+v", target, test.docker, r)
+			if lines := strings.Count(target, "-") + 1; r.Code != 0 || !strings.HasSuffix(r.Stdout, want) || strings.Count(r.Stdout, "\n") != lines {
+				t.Errorf("%s, docker is %q: got exit status %d and %q, want %d lines with %q at the end", target, test.docker, r.Code, r.Stdout, lines, want)
 			}
 		}
 	}

@@ -1,16 +1,15 @@
 //go:build linux
 
-// Command launch runs a command and measures it. It is small, static and needs no
-// runtime library, so it works wherever envoy-wait does. It stands between a test
-// and what the test measures because Linux counts into the peak memory of a
-// process that of the process it was forked from.
+// Command launch runs a command and measures it. It is small and static, so it works
+// wherever envoy-wait does. A test cannot measure its own child: Linux counts the memory
+// of the parent into the child's peak.
 //
 //	launch COMMAND...        write a wire.Report to descriptor 3 after the end
 //	launch -pid COMMAND...   write the command's PID there first, as a line
 //	launch -app              the app: write "started" to descriptor 4, exit 7
 //
-// The command inherits all descriptors but 3. An exit status of 99 is launch's own
-// failure. PID and Report are lines of JSON.
+// The command inherits all descriptors but 3. Exit status 99 is an error of launch. PID
+// and Report are lines of JSON.
 package main
 
 import (

@@ -3,6 +3,7 @@
 package legacy
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,8 +28,8 @@ type legacy struct {
 	shell []string
 }
 
-// newLegacy installs the examples, envoy-wait and the examples' app as they are
-// meant to be, in file systems that only this machine sees.
+// newLegacy installs the examples, envoy-wait and the examples' app, in file systems of
+// this machine alone.
 func newLegacy(t *testing.T, shell ...string) *legacy {
 	t.Helper()
 	harness.NeedRoot(t)
@@ -49,7 +50,7 @@ func newLegacy(t *testing.T, shell ...string) *legacy {
 	return l
 }
 
-// eachShell runs test under both: their ways differ where POSIX is silent.
+// eachShell runs a test under two shells, which differ where POSIX is silent.
 func eachShell(t *testing.T, test func(*testing.T, *legacy)) {
 	for _, shell := range [][]string{{"dash"}, {"busybox", "sh"}} {
 		t.Run(shell[0], func(t *testing.T) {
@@ -67,11 +68,7 @@ func (l *legacy) action(action string) *exec.Cmd {
 // do must end with code.
 func (l *legacy) do(action string, code int) harness.Result {
 	l.T.Helper()
-	r := l.Start(l.action(action)).Result()
-	if r.Code != code {
-		l.T.Errorf("%s: exit status %d, want %d: %+v", action, r.Code, code, r)
-	}
-	return r
+	return l.Start(l.action(action)).Result().WantCode(l.T, code)
 }
 
 // daemon is the process number of the one daemon there is, or "".
@@ -80,18 +77,18 @@ func (l *legacy) daemon() string {
 	found := l.Must("sh", "-c", `for p in /proc/[0-9]*; do
 		[ "$(readlink $p/exe)" != `+daemon+` ] || echo ${p#/proc/}; done`)
 	if strings.Count(found, "\n") > 1 {
-		l.T.Errorf("more than one daemon: %q", found)
+		l.T.Errorf("got the daemons %q, want at most one", found)
 	}
 	return strings.TrimSpace(found)
 }
 
-// started checks that a daemon runs which is not the one before, and that the
-// pid file names it.
+// started checks that a daemon runs, not the one before, and that the pid file has its
+// number.
 func (l *legacy) started(before string) string {
 	l.T.Helper()
 	pid, file := l.daemon(), strings.TrimSpace(l.Must("cat", "/run/shop.pid"))
 	if pid == "" || pid == before || pid != file {
-		l.T.Errorf("daemon %q, before %q, pid file %q", pid, before, file)
+		l.T.Errorf("got the daemon %q and the pid file %q, want both to name one process, and not %q", pid, file, before)
 	}
 	return pid
 }
@@ -100,7 +97,7 @@ func (l *legacy) started(before string) string {
 func (l *legacy) stopped() {
 	l.T.Helper()
 	if pid := l.daemon(); pid != "" {
-		l.T.Errorf("the daemon runs, as %s", pid)
+		l.T.Errorf("got a daemon, as process %s, want none", pid)
 	}
 	l.do("status", 3)
 }
@@ -110,7 +107,7 @@ func (l *legacy) write(path, text string) {
 	l.MustRead(text, "sh", "-c", `cat >"$1"`, "sh", path)
 }
 
-// crash kills the daemon. The kernel ends it some moments after kill(2).
+// crash kills the daemon, and waits for its end.
 func (l *legacy) crash(pid string) {
 	l.T.Helper()
 	l.Must("kill", "-KILL", pid)
@@ -134,35 +131,29 @@ func TestInitScript(t *testing.T) {
 		l.do("start", 0)
 		first := l.started("")
 		if session := l.Must("cut", "-d ", "-f6", "/proc/"+first+"/stat"); session != first+"\n" {
-			t.Errorf("the daemon %s is in the session %s", first, session)
+			t.Errorf("got the session %s, want one of the daemon's own, %s", session, first)
 		}
 		l.do("status", 0)
 		l.do("start", 0)
-		if again := l.daemon(); again != first {
-			t.Errorf("started twice: %q, then %q", first, again)
-		}
+		harness.Want(t, "daemon after a second start", l.daemon(), first)
 		l.do("restart", 0)
 		second := l.started(first)
 		l.do("try-restart", 0)
 		l.started(second)
 		l.do("stop", 0)
 		l.stopped()
-		if log := l.Must("cat", "/var/log/shop.log"); strings.Count(log, "app: terminated, bye") != 3 {
-			t.Errorf("the daemon's log: %s", log)
-		}
+		harness.Want(t, "daemons that were terminated", strings.Count(l.Must("cat", "/var/log/shop.log"), "app: terminated, bye"), 3)
 	})
 }
 
-// The gate: no daemon without a sidecar, and none before it is ready.
+// There is no daemon before the sidecar is ready.
 func TestInitScriptWaits(t *testing.T) {
 	eachShell(t, func(t *testing.T, l *legacy) {
 		l.write("/etc/default/shop", "SIDECAR_TIMEOUT=300ms\n")
-		if r := l.do("start", 1); !strings.Contains(r.Stderr, "not ready after 3") {
-			t.Errorf("%+v", r)
-		}
+		harness.WantIn(t, l.do("start", 1).Stderr, "not ready after 3")
 		l.stopped()
 
-		// With the script's own timeout, and somebody impatient.
+		// With the script's own timeout, and a second start meanwhile.
 		l.Must("rm", "/etc/default/shop")
 		waiting := l.Start(l.action("start"))
 		waiting.Await("connection refused")
@@ -174,9 +165,9 @@ func TestInitScriptWaits(t *testing.T) {
 		harness.WantIn(t, l.Must("sh", "-c", `cat /proc/[0-9]*/cmdline | tr '\0' ' '`), "envoy-wait --timeout 60s --on-timeout fail ")
 		s.BecomeReady()
 		waiting.Result().WantCode(t, 0)
-		if r := again.Result(); r.Code != 0 || !strings.Contains(r.Stdout, "running already") || r.Stderr != "" {
-			t.Errorf("started twice: %+v", r)
-		}
+		r := again.Result().WantCode(t, 0)
+		harness.WantIn(t, r.Stdout, "running already")
+		harness.Want(t, "stderr of a second start", r.Stderr, "")
 		l.started("")
 	})
 }
@@ -190,9 +181,7 @@ func TestInitScriptStalePidFile(t *testing.T) {
 		l.crash(first)
 		for _, stale := range []string{first + "\n", "1\n", "", "none\n"} {
 			l.write("/run/shop.pid", stale)
-			if r := l.do("status", 1); r.Stderr != "" {
-				t.Errorf("%q: %+v", stale, r)
-			}
+			harness.Want(t, fmt.Sprintf("stderr where the pid file has %q", stale), l.do("status", 1).Stderr, "")
 			l.do("start", 0)
 			l.started(first)
 			l.crash(l.daemon())
@@ -203,20 +192,16 @@ func TestInitScriptStalePidFile(t *testing.T) {
 	})
 }
 
-// What an init script answers where it can do nothing.
+// The statuses of an action that the script refuses, or that fails.
 func TestInitScriptRefuses(t *testing.T) {
 	eachShell(t, func(t *testing.T, l *legacy) {
 		l.do("", 2)
 		l.do("begin", 2)
 		l.do("reload", 3)
 		asUser := append([]string{"--setuid", "1000", "--"}, append(l.shell, "/etc/init.d/shop", "start")...)
-		if r := l.Run("nsenter", asUser...); r.Code != 4 {
-			t.Errorf("as another user: %+v", r)
-		}
+		l.Run("nsenter", asUser...).WantCode(t, 4)
 		l.write("/etc/default/shop", "SIDECAR_TIMEOUT=60\n")
-		if r := l.do("start", 1); !strings.Contains(r.Stderr, `envoy-wait: --timeout: "60": expected `) {
-			t.Errorf("%+v", r)
-		}
+		harness.WantIn(t, l.do("start", 1).Stderr, `envoy-wait: --timeout: "60": expected `)
 		l.Must("rm", "/etc/default/shop")
 		l.readySidecar()
 		l.Must("rm", daemon)
@@ -236,31 +221,27 @@ func TestSystemdUnit(t *testing.T) {
 	verify := func() harness.Result {
 		return l.Run("systemd-analyze", "verify", "--man=no", "/etc/systemd/system/shop.service")
 	}
-	if r := verify(); r.Code != 0 || r.Stdout+r.Stderr != "" {
-		t.Errorf("%+v", r)
-	}
+	harness.Want(t, "findings", verify().Want(t, 0, "").Stderr, "")
 	unit, err := os.ReadFile(filepath.Join(legacyInit, "shop.service"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	wait, limit := duration(t, string(unit), ` --timeout (\S+)`), duration(t, string(unit), `(?m)^TimeoutStartSec=(\S+)$`)
 	if limit < wait+10*time.Second {
-		t.Errorf("systemd gives up after %v, envoy-wait after %v", limit, wait)
+		t.Errorf("got TimeoutStartSec=%v, want 10s more than envoy-wait's timeout, %v", limit, wait)
 	}
-	// The line itself works, as systemd would run it.
+	// The line works as systemd runs it.
 	line := regexp.MustCompile(`(?m)^ExecStartPre=(.+)$`).FindStringSubmatch(string(unit))
 	if line == nil {
-		t.Fatal("no ExecStartPre")
+		t.Fatal("got no ExecStartPre, want one")
 	}
 	l.readySidecar()
 	args := strings.Fields(line[1])
-	if r := l.Run(args[0], args[1:]...); r.Code != 0 {
-		t.Errorf("%+v", r)
-	}
+	l.Run(args[0], args[1:]...).WantCode(t, 0)
 	// verify can fail.
 	l.Must("rm", daemon)
 	if r := verify(); r.Code == 0 && r.Stderr == "" {
-		t.Errorf("a unit without its daemon passes: %+v", r)
+		t.Errorf("got %+v, want a finding: the daemon is not installed", r)
 	}
 }
 
@@ -268,7 +249,7 @@ func duration(t *testing.T, text, pattern string) time.Duration {
 	t.Helper()
 	found := regexp.MustCompile(pattern).FindStringSubmatch(text)
 	if found == nil {
-		t.Fatalf("no %s", pattern)
+		t.Fatalf("got no %s, want one", pattern)
 	}
 	d, err := time.ParseDuration(found[1])
 	if err != nil {

@@ -26,9 +26,9 @@ func Main(m *testing.M) {
 	harness.Main(m, map[string]func() error{"init": initProcess})
 }
 
-// Machine has a network, processes and mounts of its own, as a Pod or a host.
-// They are those of its init process: the kernel ends and removes them all with
-// it, and it ends with its stdin, that is with the test, however that ends.
+// Machine has a network, processes and mounts of its own, as a Pod or a host. They are
+// those of its init process, and end with it. The init process ends with its stdin, so
+// at the end of the test.
 type Machine struct {
 	T    *testing.T
 	init *harness.Process
@@ -56,8 +56,7 @@ func New(t *testing.T) *Machine {
 	return m
 }
 
-// initProcess is the first process of a machine: it reaps, which some daemons
-// rely on.
+// initProcess is the first process of a machine. It reaps orphans, as some daemons need.
 func initProcess() error {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return err
@@ -86,11 +85,11 @@ func (m *Machine) Command(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Start starts a command, which ends with the test at the latest.
+// Start starts a command, which the end of the test kills.
 func (m *Machine) Start(cmd *exec.Cmd) *harness.Process {
 	m.T.Helper()
 	p := harness.Start(m.T, cmd)
-	// Before harness kills nsenter: what that has started would outlive it.
+	// Before harness kills nsenter: a child of nsenter would outlive it.
 	m.T.Cleanup(m.stop)
 	return p
 }
@@ -122,7 +121,7 @@ func (m *Machine) MustRead(stdin, name string, args ...string) string {
 	cmd.Stdin = strings.NewReader(stdin)
 	r := m.Start(cmd).Result()
 	if r.Code != 0 {
-		m.T.Fatalf("%s %q: exit status %d\n%s%s", name, args, r.Code, r.Stdout, r.Stderr)
+		m.T.Fatalf("%s %q: got exit status %d, want 0\n%s%s", name, args, r.Code, r.Stdout, r.Stderr)
 	}
 	return r.Stdout
 }

@@ -65,9 +65,8 @@ func installBlock(t *testing.T) (debian, goLine string) {
 	return debian, goLine
 }
 
-// The README's lines for the binary and for the package, as they stand, on a Debian
-// where curl brings the files of this release. Then the package does what it is for,
-// and can be removed.
+// The README's lines for the binary and for the package run on a Debian where curl
+// brings the files of this release. Then the package works, and can be removed.
 func TestInstallOnDebian(t *testing.T) {
 	dir := files(t)
 	harness.NeedTools(t, "curl", "man", "bash", "zsh", "fish")
@@ -98,7 +97,7 @@ func TestInstallOnDebian(t *testing.T) {
 	d.do(`test -z "$(dpkg-query -W -f '${Status}' envoy-wait 2>/dev/null)"`)
 	// A file of type c is no file: it hides one of this machine's own.
 	if left := d.Must("find", d.changes, "-name", "*envoy[-_]wait*", "-not", "-type", "c", "-not", "-path", "*/var/cache/man/*"); left != "" {
-		t.Errorf("dpkg -r leaves\n%s", left)
+		t.Errorf("got files after dpkg -r, want none:\n%s", left)
 	}
 }
 
@@ -150,11 +149,11 @@ func TestGoInstall(t *testing.T) {
 	got := len(harness.ReadFile(t, filepath.Join(bin, "envoy-wait")))
 	released := len(harness.ReadFile(t, filepath.Join(dir, platform{os: "linux", arch: runtime.GOARCH}.file())))
 	if got > released*102/100 {
-		t.Errorf("it has %d bytes, the release %d", got, released)
+		t.Errorf("got %d bytes, want at most 2 %% more than the release, %d", got, released)
 	}
 }
 
-// nestedModules are no part of the module: git leaves them out by these patterns.
+// nestedModules are patterns with which git leaves out modules of their own.
 func nestedModules(t *testing.T) (patterns []string) {
 	t.Helper()
 	root := filepath.Join(scratch, "first")
@@ -165,7 +164,7 @@ func nestedModules(t *testing.T) (patterns []string) {
 		return err
 	})
 	if err != nil || len(patterns) == 0 {
-		t.Fatalf("%v: got %q", err, patterns)
+		t.Fatalf("got the modules %q, %v, want some", patterns, err)
 	}
 	return patterns
 }
@@ -174,15 +173,13 @@ func nestedModules(t *testing.T) (patterns []string) {
 func TestReleaseNotes(t *testing.T) {
 	notes := harness.Must(t, "make", "-s", "-C", harness.Root(), "release-notes", "VERSION=v"+harness.Version())
 	harness.WantIn(t, notes, "### Added\n")
-	if strings.Contains(notes, "## [") || strings.Contains(notes, "]: https:") {
-		t.Errorf("got %s", notes)
-	}
+	harness.WantNotIn(t, notes, "## [", "]: https:")
 	r := harness.Run(t, "make", "-s", "-C", harness.Root(), "release-notes", "VERSION=v999.0.0").WantCode(t, 2)
 	harness.WantIn(t, r.Stderr, "CHANGELOG.md has no dated section 999.0.0")
 }
 
-// make pin writes the digests that a registry has, wherever a base is named, and can
-// be run again.
+// make pin writes the digests of a registry behind the name of each base. A second run
+// changes nothing.
 func TestPin(t *testing.T) {
 	crane := tool(t, "crane")
 	registry := harness.Start(t, exec.Command(crane, "registry", "serve", "--address", "127.0.0.1:0"))
@@ -209,7 +206,7 @@ func TestPin(t *testing.T) {
 		want := regexp.MustCompile(regexp.QuoteMeta(address+"/"+base) + "@sha256:[0-9a-f]{64}").FindString(pinned)
 		text := harness.ReadFile(t, filepath.Join(dir, path))
 		if want == "" || strings.Count(text, want) != strings.Count(text, base) || strings.Count(text, base) == 0 {
-			t.Errorf("make pin says %s, and %s has not %q", pinned, path, want)
+			t.Errorf("%s: got %s\nwant %q at each base; make pin says %s", path, text, want, pinned)
 		}
 	}
 	before := harness.ReadFile(t, filepath.Join(dir, "Dockerfile"))

@@ -139,7 +139,7 @@ func TestReleaseIsReproducible(t *testing.T) {
 	}
 	for _, name := range want {
 		if harness.ReadFile(t, filepath.Join(first, name)) != harness.ReadFile(t, filepath.Join(again, name)) {
-			t.Errorf("%s differs", name)
+			t.Errorf("%s: got other bytes from the second run, want the same", name)
 		}
 	}
 	out := harness.Must(t, "sh", "-c", `cd "$1" && sha256sum -c SHA256SUMS`, "sh", first)
@@ -159,7 +159,7 @@ func unpack(t *testing.T, path string) string {
 	return dir
 }
 
-// Each artefact has the program that make build makes, and all that belongs to it.
+// Each file of a release has the program of make build, and the files that belong to it.
 func TestReleaseHasTheProgram(t *testing.T) {
 	dir := files(t)
 	for _, p := range platforms {
@@ -169,12 +169,12 @@ func TestReleaseHasTheProgram(t *testing.T) {
 			harness.Start(t, cmd).Result().WantCode(t, 0)
 			program := harness.ReadFile(t, filepath.Join(scratch, "first", "bin", "envoy-wait"))
 			if harness.ReadFile(t, filepath.Join(dir, p.file())) != program {
-				t.Error("the binary is another than that of make build")
+				t.Error("got another binary, want that of make build")
 			}
 
 			folder := filepath.Join(unpack(t, filepath.Join(dir, p.file()+".tar.gz")), p.file())
 			if harness.ReadFile(t, filepath.Join(folder, "envoy-wait")) != program {
-				t.Error("the archive has another binary")
+				t.Error("got another binary in the archive, want that of make build")
 			}
 			for in, of := range map[string]string{
 				"LICENSE": "LICENSE", "README.md": "README.md", "CHANGELOG.md": "CHANGELOG.md",
@@ -186,7 +186,7 @@ func TestReleaseHasTheProgram(t *testing.T) {
 			for _, name := range p.packages() {
 				root := unpack(t, filepath.Join(dir, name))
 				if harness.ReadFile(t, filepath.Join(root, "usr/bin/envoy-wait")) != program {
-					t.Errorf("%s has another binary", name)
+					t.Errorf("%s: got another binary, want that of make build", name)
 				}
 				zsh := "usr/share/zsh/site-functions/_envoy-wait"
 				if strings.HasSuffix(name, ".deb") {
@@ -249,7 +249,7 @@ func TestSBOM(t *testing.T) {
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s: the SBOM has %q, the binary %q", p, got, want)
+			t.Errorf("%s: got %q in the SBOM, want the modules of the binary, %q", p, got, want)
 		}
 		harness.Want(t, "format", sbom.BomFormat, "CycloneDX")
 		harness.Want(t, "version", sbom.Metadata.Component.Version, "v"+harness.Version())
@@ -258,8 +258,8 @@ func TestSBOM(t *testing.T) {
 	}
 }
 
-// Each program for Linux waits, and becomes the app: under qemu where this machine
-// cannot run it.
+// Each program for Linux waits and becomes the app. Where this machine cannot run it,
+// qemu does.
 func TestReleaseRuns(t *testing.T) {
 	dir := files(t)
 	for _, p := range platforms {

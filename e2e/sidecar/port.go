@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Port is a silent port on 127.0.0.1: it is ours, and refuses connections while
-// nothing listens. It is the only kind of silent port in these tests.
+// Port is a port on 127.0.0.1 that is bound. It refuses connections while nothing
+// listens, and no other process can take it.
 type Port struct {
 	fd      int
 	Address string
@@ -44,7 +44,7 @@ func Bind(port int) (*Port, error) {
 	return p, nil
 }
 
-// share lets a listener have the port, while the silent socket keeps it.
+// share lets a listener use the port while the first socket keeps it.
 func share(fd uintptr) error {
 	return unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 }

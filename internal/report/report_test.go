@@ -65,13 +65,13 @@ func reported(t *testing.T, o Options, scenario func(*Reporter)) (lines []map[st
 	for text := range strings.Lines(reporting(t, o, scenario)) {
 		var line map[string]any
 		if err := json.Unmarshal([]byte(text), &line); err != nil {
-			t.Fatalf("%v: %s", err, text)
+			t.Fatalf("got %s (%v), want JSON", text, err)
 		}
 		if line["logger"] != "envoy-wait" {
-			t.Errorf("logger is %v", line["logger"])
+			t.Errorf("got the logger %v, want envoy-wait", line["logger"])
 		}
 		if at, ok := line["time"].(string); ok == o.Once {
-			t.Errorf("time is %v", line["time"])
+			t.Errorf("got the time %v, want one, but none with --once", line["time"])
 		} else if _, err := time.Parse(time.RFC3339Nano, at); ok && err != nil {
 			t.Error(err)
 		}
@@ -85,17 +85,17 @@ func wants(t *testing.T, got []map[string]any, want ...map[string]any) {
 	t.Helper()
 	for i, line := range got {
 		if i >= len(want) {
-			t.Errorf("one line too many: %v", line)
+			t.Errorf("got one line more, %v, want %d lines", line, len(want))
 			continue
 		}
 		for field, value := range want[i] {
 			if line[field] != value {
-				t.Errorf("line %d: %s is\n%v, want\n%v", i, field, line[field], value)
+				t.Errorf("line %d, %s: got\n%v\nwant\n%v", i, field, line[field], value)
 			}
 		}
 	}
 	if len(got) < len(want) {
-		t.Errorf("%d lines, want %d", len(got), len(want))
+		t.Errorf("got %d lines, want %d", len(got), len(want))
 	}
 }
 
@@ -168,7 +168,7 @@ func TestReportOfSeveralEndpoints(t *testing.T) {
 		map[string]any{"message": `ready after 0s, starting "app"`, "attempts": 5.0},
 	)
 	if targets, ok := got[2]["targets"].([]any); !ok || len(targets) != 2 {
-		t.Errorf("targets are %v", got[2]["targets"])
+		t.Errorf("got the targets %v, want two", got[2]["targets"])
 	}
 }
 
@@ -198,15 +198,15 @@ func TestReportOfAnEndpointThatFlaps(t *testing.T) {
 	}
 	for minute, n := range perMinute {
 		if n >= 20 {
-			t.Errorf("%d lines in minute %d", n, minute)
+			t.Errorf("minute %d: got %d lines, want less than 20", minute, n)
 		}
 	}
 	if len(perMinute) < minutes {
-		t.Errorf("lines in %d minutes only", len(perMinute))
+		t.Errorf("got lines in %d minutes, want them in %d", len(perMinute), minutes)
 	}
 }
 
-// Each hint in its situation, and no other.
+// Each situation has its own hint.
 func TestHints(t *testing.T) {
 	const agent, admin, outbound = "http://localhost:15020/healthz/ready", "http://127.0.0.1:19000/ready", "http://localhost:9090/startup"
 	for _, test := range []struct {
@@ -239,10 +239,10 @@ func TestHints(t *testing.T) {
 	} {
 		got := waitHints.find(test.attempt, test.sidecar)
 		if !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
-			t.Errorf("%s, %s: %q, want %q", test.name, test.sidecar, got, test.want)
+			t.Errorf("%s, %s: got %q, want %q", test.name, test.sidecar, got, test.want)
 		}
 		if test.sidecar != "istio" && strings.Contains(strings.ToLower(got), "isti") {
-			t.Errorf("%s, %s: names a part of Istio: %s", test.name, test.sidecar, got)
+			t.Errorf("%s, %s: got %s, want no part of Istio", test.name, test.sidecar, got)
 		}
 	}
 	for _, test := range []struct {
@@ -263,7 +263,7 @@ func TestHints(t *testing.T) {
 		{"", probe.Attempt{Outcome: probe.Unready, Status: 503}, ""},
 	} {
 		if got := quitHints.find(test.attempt, test.sidecar); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
-			t.Errorf("quit, %s, %+v: %q, want %q", test.sidecar, test.attempt, got, test.want)
+			t.Errorf("quit, %s, %+v: got %q, want %q", test.sidecar, test.attempt, got, test.want)
 		}
 	}
 }
@@ -293,7 +293,7 @@ func TestNoHeartbeatAtTheDeadline(t *testing.T) {
 		r.Heartbeat()
 	})
 	if len(got) != 2 {
-		t.Errorf("%d lines, want the first and one heartbeat", len(got))
+		t.Errorf("got %d lines, want the first and one heartbeat", len(got))
 	}
 }
 
@@ -308,7 +308,7 @@ func TestReportOfOneAttempt(t *testing.T) {
 		})
 	}
 	if first, second := once(time.Millisecond), once(time.Second); first != second {
-		t.Errorf("%s%s", first, second)
+		t.Errorf("got %s\nwant the words of another time, %s", second, first)
 	}
 	wants(t, reported(t, o, func(r *Reporter) {
 		r.Failed(&probe.TimeoutError{Once: true, Pending: []probe.Attempt{status(1, 503)}}, 1)
@@ -365,7 +365,7 @@ func TestWhatComesFromOutsideIsPrintable(t *testing.T) {
 			r.Quit(bad)
 		})
 		if n := strings.Count(text, "\n"); n != 7 {
-			t.Errorf("%s: %d lines:\n%s", format, n, text)
+			t.Errorf("%s: got %d lines, want 7:\n%s", format, n, text)
 		}
 		if format == "json" { // as its reader sees it
 			decoded := ""
@@ -380,11 +380,11 @@ func TestWhatComesFromOutsideIsPrintable(t *testing.T) {
 		}
 		for _, c := range "\x1b\r\t\x00\x7f\u009b\u202e\u2066\u200f" {
 			if strings.ContainsRune(text, c) {
-				t.Errorf("%s: %q is in it", format, c)
+				t.Errorf("%s: got %q, want it replaced", format, c)
 			}
 		}
 		if !strings.Contains(text, "é 日") {
-			t.Errorf("%s: what is harmless is gone:\n%s", format, text)
+			t.Errorf("%s: got %s\nwant the harmless letters é 日 in it", format, text)
 		}
 	}
 }
@@ -418,7 +418,7 @@ func TestLevels(t *testing.T) {
 			r.Failed(&probe.TimeoutError{}, 124)
 		})
 		if len(got) != want {
-			t.Errorf("%s: %d lines, want %d", name, len(got), want)
+			t.Errorf("%s: got %d lines, want %d", name, len(got), want)
 		}
 	}
 }
@@ -434,7 +434,7 @@ func TestStderrThatIsStuck(t *testing.T) {
 		start := time.Now()
 		l.flush()
 		if waited := time.Since(start); waited != flushLimit {
-			t.Errorf("waited %v", waited)
+			t.Errorf("got a wait of %v, want %v", waited, flushLimit)
 		}
 		close(stuck)
 		close(l.queue)
@@ -455,7 +455,7 @@ func TestLastLineOnASlowMachine(t *testing.T) {
 		l.flush()
 		_ = stderr.Close()
 		if got, err := io.ReadAll(reader); err != nil || string(got) != "x\n" {
-			t.Errorf("%v: got %q", err, got)
+			t.Errorf("got %q, %v, want x", got, err)
 		}
 		close(l.queue)
 	})
@@ -475,7 +475,7 @@ func TestStderrThatIsFull(t *testing.T) {
 	start := time.Now()
 	l.flush()
 	if waited := time.Since(start); waited < flushLimit || waited >= 9*flushLimit {
-		t.Errorf("waited %v", waited) // 9 limits, where there is room
+		t.Errorf("got a wait of %v, want one limit of %v: with room it would be 9", waited, flushLimit)
 	}
 	_ = reader.Close()
 	close(l.queue)
