@@ -14,8 +14,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// completionCases are lines with the cursor at their end, and what each shell completes there. The command frobnicate
-// takes --toggle, one and two; subject is a file.
+// completionCases are lines with the cursor at their end, and the words that each shell completes there. The command
+// frobnicate takes --toggle, one and two; subject is a file.
 func completionCases(t *testing.T) map[string]string {
 	t.Helper()
 	var flags []string

@@ -11,7 +11,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// A process that is frozen beyond its deadline reports what it saw before: a frozen attempt is no silent sidecar.
+// A process that was frozen beyond its deadline reports the cause from before: an attempt that was frozen is no hang.
 func TestFreezeBeyondTheDeadline(t *testing.T) {
 	const timeout = 300 * time.Millisecond
 	for round := range 12 {

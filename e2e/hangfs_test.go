@@ -68,7 +68,7 @@ func hangingFS(t *testing.T) (dir string, end func()) {
 	return dir, end
 }
 
-// threads counts those of a process.
+// threads counts the threads of a process.
 func threads(t *testing.T, pid int) int {
 	t.Helper()
 	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*", pid))

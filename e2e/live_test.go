@@ -161,8 +161,8 @@ func await(t *testing.T, p *harness.Process, n int) {
 
 var escape = regexp.MustCompile(`^\x1b\[[?0-9;]*[A-Za-z]`)
 
-// screen is what a terminal shows of written. It knows the codes that envoy-wait
-// uses, and those of a full-screen program.
+// screen is the text on a terminal after written. It knows the codes of envoy-wait, and
+// those of a full-screen program.
 func screen(t *testing.T, columns int, written string) string {
 	t.Helper()
 	main, row, column := [][]byte{nil}, 0, 0

@@ -65,7 +65,7 @@ func runEnv(t *testing.T, env []string, args ...string) harness.Result {
 	return harness.Start(t, cmd).Result()
 }
 
-// readyURL is that of a sidecar that is ready.
+// readyURL is the URL of a sidecar that is ready.
 func readyURL(t *testing.T) string {
 	t.Helper()
 	port := harness.NewPort(t)
@@ -73,7 +73,7 @@ func readyURL(t *testing.T) string {
 	return port.URL()
 }
 
-// hangingURL is that of an endpoint that accepts connections and never answers.
+// hangingURL is the URL of an endpoint that accepts connections and never answers.
 func hangingURL(t *testing.T) string {
 	t.Helper()
 	port := harness.NewPort(t)

@@ -82,7 +82,7 @@ func countPackets(t *testing.T, address string) *atomic.Int32 {
 	return n
 }
 
-// A sidecar is never behind a proxy, whatever the host is called.
+// The variables of a proxy are not read, whatever the host is.
 func TestProxyVariablesChangeNothing(t *testing.T) {
 	harness.InNetwork(t, func() {
 		proxy, err := net.Listen("tcp", "127.0.0.1:3128")

@@ -36,7 +36,7 @@ var views = map[string][]string{
 	"namespaces":  {"readlink", "/proc/self/ns/pid", "/proc/self/ns/net", "/proc/self/ns/mnt"},
 }
 
-// volatile is what differs between any two processes.
+// volatile are the lines that differ between any two processes.
 var volatile = regexp.MustCompile(strings.Join([]string{
 	`(?m)^(Vm|Rss|Hugetlb)\w+:.*\n`, `^(non)?voluntary_ctxt_switches:.*\n`, `^Cpus_allowed.*\n`,
 	`^(Speculation|THP_enabled|untag_mask|x86_).*\n`, `^SigQ:.*\n`,
@@ -104,7 +104,7 @@ func TestParentDeathSignal(t *testing.T) {
 	harness.WantIn(t, harness.Run(t, "setpriv", command...).WantCode(t, 0).Stdout, "Parent death signal: TERM")
 }
 
-// bit is that of a signal in the masks of /proc/PID/status.
+// bit is the bit of a signal in the masks of /proc/PID/status.
 func bit(signal syscall.Signal) uint64 { return 1 << (signal - 1) }
 
 // withoutBits clears bits of a mask, all of which must be set. Other bits may be set

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// judge holds the figures against the aims.
+// judge compares the figures with the aims.
 func (r *report) judge() {
 	t := newTable(2, "aim", "at most", "measured", "share of the aim", "")
 	r.judgeLag(t)

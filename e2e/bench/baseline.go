@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// compare holds the program against the baseline.
+// compare compares the program with the baseline.
 func (r *report) compare() {
 	t := newTable(1, "", "now", "baseline", "now to baseline")
 	duration := func(what string, now, before time.Duration) {

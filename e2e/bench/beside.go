@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// company is what a program leaves beside the running app.
+// company are the processes that a program leaves beside the running app.
 type company struct {
 	name      string
 	processes int

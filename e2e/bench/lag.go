@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// side is how many waits of a length run side by side. A wait is idle nearly all
-// the time, a longer one even more; but one curl may take 40 ms of CPU.
+// side is how many waits of a length run side by side. A wait is idle most of the time,
+// and a longer one is idler, but one curl may take 40 ms of CPU.
 func side(length time.Duration) int {
 	switch {
 	case length <= time.Second:
@@ -24,8 +24,8 @@ func side(length time.Duration) int {
 	}
 }
 
-// moments are when the sidecars become ready: at random around length, one in each
-// of n equal parts, so that few waits meet every phase of a pause.
+// moments are when the sidecars become ready. They are random and near length, one in
+// each of n equal parts: so a few waits cover all phases of a pause.
 func moments(length time.Duration, n int) []time.Duration {
 	spread := min(length/5, time.Second).Seconds()
 	list := make([]time.Duration, n)

@@ -103,7 +103,7 @@ func run(o *options) error {
 	if err != nil {
 		return err
 	}
-	defer b.close() // waits for what stop ends
+	defer b.close() // after stop, which ends the long waits
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	r := &report{plan: full}

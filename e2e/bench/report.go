@@ -14,7 +14,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
-// report has what was measured, and the page that tells it.
+// report has the figures, and the page about them.
 type report struct {
 	plan    plan
 	starts  []start

@@ -20,7 +20,7 @@ type rival struct {
 	name string
 	// words are the command line, env its variables. {url} and {address} stand for
 	// the sidecar's, {health} for the URL that the kubelet asks. The word {command}
-	// stands for the app's words, {sidecar} for what envoy-wait has to know.
+	// stands for the app's words, {sidecar} for the flags of envoy-wait.
 	words, env []string
 	ours       bool     // a build of envoy-wait
 	needs      []string // programs, besides the first word
@@ -104,8 +104,8 @@ func parseRival(name, text string) rival {
 	return r
 }
 
-// command puts the sidecar and the app into the words, after those of before. The
-// environment is the same for all. The end of ctx kills the process group.
+// command returns the command line with sidecar and app, behind the words of before. The
+// end of ctx kills the process group.
 func (r rival) command(ctx context.Context, s *standIn, app []string, before ...string) *exec.Cmd {
 	health := s.URL()
 	if s.gate != nil {
@@ -131,8 +131,7 @@ func (r rival) command(ctx context.Context, s *standIn, app []string, before ...
 	return cmd
 }
 
-// built tells from which source a program was built, as far as it is a Go program and
-// says so.
+// built names the source of a program, if it is a Go program that knows it.
 func (r rival) built() string {
 	path, err := exec.LookPath(slices.Concat(r.needs, r.words)[0])
 	if err != nil || r.ours {
@@ -165,9 +164,8 @@ func (r *report) installed(rivals []rival) (there []rival) {
 	return there
 }
 
-// copyAll lets the rivals run copies of their programs. A linker writes a file in pieces, which the kernel then caches
-// as single pages: such a program starts up to a fifth slower than one that was written from end to end, as those of
-// an image or a package are.
+// copyAll lets the rivals run copies of their programs. A linker writes a file in pieces, and the kernel caches it in
+// single pages: it starts up to a fifth slower. The files of an image or a package are written from end to end.
 func (b *bench) copyAll(rivals []rival) error {
 	for i, r := range rivals {
 		path, err := exec.LookPath(r.words[0])
@@ -196,7 +194,7 @@ func copyInto(dir, path string) (string, error) {
 	return path, os.WriteFile(path, program, 0o755) //nolint:gosec // a program
 }
 
-// size is that of the program's file, or empty if it is more than one file.
+// size is the size of the program's file, or empty if the program has several.
 func (r rival) size() string {
 	path, err := exec.LookPath(r.words[0])
 	if err != nil || r.words[0] == "sh" {

@@ -16,7 +16,7 @@ import (
 // never is longer than any wait.
 const never = time.Hour
 
-// state is what a sidecar does until it is ready.
+// state is the answer of a sidecar that is not ready.
 type state string
 
 const (
@@ -79,7 +79,7 @@ func open(phase state, after time.Duration) (*standIn, error) {
 	return s, nil
 }
 
-// openGate is what Envoy does when its workers start.
+// openGate lets 15021 accept, as Envoy does when its workers start.
 func (s *standIn) openGate() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

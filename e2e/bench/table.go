@@ -88,7 +88,7 @@ func megabytes(n int64) string { return figure(float64(n)/1e6, "MB") }
 
 func times(a, b float64) string { return figure(a/b, "×") }
 
-// ratio is that of the medians.
+// ratio is the ratio of the medians.
 func ratio(a, b []time.Duration) string {
 	return times(float64(quantile(a, 0.5)), float64(quantile(b, 0.5)))
 }

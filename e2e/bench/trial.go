@@ -20,7 +20,7 @@ import (
 // bench has the helper programs.
 type bench struct {
 	dir    string
-	rest   sync.WaitGroup    // what runs beside all else
+	rest   sync.WaitGroup    // of the long waits, which run beside all other parts
 	copies map[string]string // of programs, by path
 }
 
@@ -41,7 +41,7 @@ func newBench() (*bench, error) {
 	return b, nil
 }
 
-// close waits for what runs beside.
+// close waits for them, and removes the helper programs.
 func (b *bench) close() {
 	b.rest.Wait()
 	_ = os.RemoveAll(b.dir)
@@ -49,7 +49,7 @@ func (b *bench) close() {
 
 func (b *bench) helper(name string) string { return filepath.Join(b.dir, name) }
 
-// trial is one start of an app that ran to its end.
+// trial is one start of an app, up to its end.
 type trial struct {
 	wire.Report
 	first time.Duration // the app's first instruction

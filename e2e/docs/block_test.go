@@ -52,7 +52,7 @@ func (b block) replace(t *testing.T, text string) {
 	harness.WriteFile(t, filepath.Join(harness.Root(), b.path), markdown.ReplaceBlock(document, now, text), 0o644)
 }
 
-// checked tells for each language what checks its blocks.
+// checked names the test for the blocks of each language.
 var checked = map[string]string{
 	"console":    "TestTranscripts runs it, and compares what it prints",
 	"sh":         "TestScripts runs it",

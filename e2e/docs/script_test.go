@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 	exceptions := map[string]bool{}
 	for _, b := range blocks(t, "sh") {
 		if b.path == "docs/migrating.md" {
-			continue // TestMigrating in e2e runs what is ours
+			continue // TestMigrating in e2e runs our lines
 		}
 		script := ""
 		for line := range strings.Lines(b.Text) {

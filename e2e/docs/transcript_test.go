@@ -46,7 +46,7 @@ func TestTranscripts(t *testing.T) {
 
 var stages = regexp.MustCompile(`^<!-- sidecar: (.*) -->$`)
 
-// transcript is what a terminal shows. The log is text.
+// transcript is the text on a terminal. The log is text, too.
 func transcript(t *testing.T, binary string, b block) string {
 	names := []string{"refused"}
 	if m := stages.FindStringSubmatch(b.Before); m != nil {
@@ -101,7 +101,7 @@ func (s *stand) play(name string) {
 		}
 		s.istio.SetReady(name == "200")
 	case "hangs":
-		s.listen("15020") // and nobody accepts
+		s.listen("15020") // without an answer
 	case "linkerd": // its default: no shutdown endpoint
 		s.serve("4191", map[string]int{"/ready": http.StatusOK})
 	case "dapr with DAPR_API_TOKEN":
@@ -145,7 +145,7 @@ func (s *stand) close() {
 	s.listeners = nil
 }
 
-// workshop is a directory with what the transcripts run.
+// workshop is a directory with the programs of the transcripts.
 func workshop(t *testing.T, binary string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -163,7 +163,7 @@ func workshop(t *testing.T, binary string) string {
 	return dir
 }
 
-// What differs from run to run.
+// varying differs from run to run.
 var varying = []struct{ from, to string }{
 	{`, `, `,`}, // a long line may be wrapped there
 	{`"(elapsed|remaining)":[0-9.]+`, `"$1":N`},

@@ -62,14 +62,14 @@ const (
 	appStatus = 7 // of the app
 )
 
-// fault is a row: what is wrong, and whether the endpoint becomes ready.
+// fault is a row of the table.
 type fault struct {
 	name  string
 	serve func(net.Conn, *endpoint)           // one connection; nil: nothing listens
 	setUp func(*testing.T, *endpoint, *start) // makes the rest of the fault
-	ready bool
-	slack time.Duration // to be added to maxOverrun
-	alone bool          // in a network of its own, where all ports are free
+	ready bool                                // the endpoint becomes ready
+	slack time.Duration                       // to be added to maxOverrun
+	alone bool                                // in a network of its own, where all ports are free
 }
 
 // start is how envoy-wait is started.
@@ -175,7 +175,7 @@ func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoin
 		f.setUp(t, e, how)
 	}
 	how.args = append([]string{"--timeout", timeout.String()}, how.args...)
-	if e.url != "" { // else that of the preset
+	if e.url != "" { // else the preset's
 		how.args = append([]string{"--url", e.url}, how.args...)
 	}
 	p := launch(t, e, how)
@@ -189,7 +189,7 @@ func (f fault) run(t *testing.T, onTimeout string, serve func(net.Conn, *endpoin
 	return r
 }
 
-// dump is what the Go runtime says when a program crashes.
+// dump begins the lines of the Go runtime about a crash.
 var dump = regexp.MustCompile(`(?m)^(panic|fatal error|goroutine \d|SIG[A-Z]+:|runtime: )`)
 
 // causeIn returns the cause in the last line.

@@ -17,7 +17,7 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// setUp is what is wrong with a process.
+// setUp prepares a fault of the process.
 type setUp = func(*testing.T, *endpoint, *start)
 
 // shell runs a script in front of envoy-wait.

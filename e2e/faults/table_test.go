@@ -21,7 +21,7 @@ type seen struct {
 	lines                int
 }
 
-// outcomes are those of the rounds of a race.
+// outcomes counts how the rounds of a race ended.
 type outcomes struct {
 	name   string
 	rounds int

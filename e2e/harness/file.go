@@ -82,7 +82,7 @@ func Source(t testing.TB, name string) string {
 	return ReadFile(t, filepath.Join(Root(), name))
 }
 
-// Documents are the paths of what people read, in the repository.
+// Documents are the paths of README, docs and the other Markdown files.
 func Documents(t testing.TB) []string {
 	t.Helper()
 	list := Must(t, "git", "-C", Root(), "ls-files", "--cached", "--others", "--exclude-standard", "*.md")

@@ -1,5 +1,4 @@
-// Package images holds the tests that build and run the images, ours and those of
-// the examples, with podman as Debian 12 has it. Nothing comes from a registry and
-// nothing of this machine's podman is touched: the storage is a temporary one, and
-// the base images are stand-ins under the names that the Dockerfiles use.
+// Package images builds and runs our images and those of the examples, with the podman of
+// Debian 12. It needs no registry: the base images are stand-ins under the names that the
+// Dockerfiles use. The storage is a temporary one, beside this machine's own podman.
 package images

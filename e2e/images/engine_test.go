@@ -18,9 +18,9 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// The settings that let podman run as root in a container or a small virtual
-// machine: runc also takes hybrid cgroups, the limits need no CAP_SYS_RESOURCE,
-// and all that is shared with other podmans of the machine is in dir.
+// The settings with which podman runs as root in a container or a small virtual
+// machine: runc takes hybrid cgroups, the limits need no CAP_SYS_RESOURCE, and no file
+// is shared with another podman of the machine.
 const containersConf = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]
 [engine]
@@ -40,7 +40,7 @@ runroot = "%[1]s/run"
 const registriesConf = `unqualified-search-registries = ["docker.io"]
 `
 
-// storage is the directory of our podman, "" before there is one.
+// storage is the directory of our podman, or "" while there is none.
 var storage string
 
 func TestMain(m *testing.M) {
@@ -56,8 +56,8 @@ var startEngine = sync.OnceValue(func() (err error) {
 	if storage, err = os.MkdirTemp("", "images-"); err != nil {
 		return err
 	}
-	// podman's overlay cannot lie on another, which is what the temporary
-	// directory is where the tests run in a container themselves.
+	// podman's overlay cannot lie on another overlay, such as the root of a container
+	// in which the tests run.
 	if err := syscall.Mount("tmpfs", storage, "tmpfs", 0, ""); err != nil {
 		return fmt.Errorf("mounting tmpfs: %w", err)
 	}
@@ -148,7 +148,7 @@ func (c container) inspect(t *testing.T, field string) string {
 	return podman(t, "inspect", "--type", "container", "-f", "{{"+field+"}}", string(c))
 }
 
-// follow reads what the container writes.
+// follow reads the output of the container.
 func (c container) follow(t *testing.T) *harness.Process {
 	t.Helper()
 	return harness.Start(t, exec.Command("podman", "logs", "-f", string(c)))

@@ -186,7 +186,7 @@ func mount(t *testing.T, image string) string {
 	return podman(t, "image", "mount", image)
 }
 
-// files lists what is in an image, directories too, in order.
+// files lists the files and directories of an image, in order.
 func files(t *testing.T, image string) (paths []string) {
 	t.Helper()
 	err := fs.WalkDir(os.DirFS(mount(t, image)), ".", func(path string, _ fs.DirEntry, err error) error {

@@ -22,14 +22,15 @@ const (
 	imageTiniShop   = "tini-shop"
 )
 
-// What make image is told.
+// The variables of make image.
 const (
-	imageVersion  = "0.9.0" // what README and examples name
+	imageVersion  = "0.9.0" // as in README and examples
 	imageRevision = "0123456789abcdef0123456789abcdef01234567"
 	imageCreated  = "2026-11-24T01:02:03Z"
 )
 
-// once is a build step that is made once, and has its error for every test.
+// once runs steps of a build for the first test that needs them, and returns their error
+// to all.
 func once(steps ...func() error) func() error {
 	return sync.OnceValue(func() error {
 		for _, step := range steps {
@@ -78,19 +79,19 @@ func example(dockerfile, image string) func() error {
 	}
 }
 
-// sources is the folder that images are built from.
+// sources is the folder of the build context.
 func sources() string { return filepath.Join(storage, "src") }
 
-// copySources makes it: a copy without the digests that make pin writes, which a
-// stand-in for a base cannot have.
+// copySources copies the sources without the digests that make pin writes: a stand-in
+// for a base has another digest.
 func copySources() error {
 	return command("sh", "-ec", `mkdir "$2" && cd "$1"
 		cp -r .dockerignore Dockerfile Dockerfile.distroless Makefile examples exec go.mod go.sum internal main.go probe "$2"
 		sed -i -E 's/@sha256:[0-9a-f]{64}//' "$2"/Dockerfile* "$2"/examples/Dockerfile.*`, "sh", harness.Root(), sources())
 }
 
-// buildFlags give a build this machine's Go, with its cache, and the modules
-// that were downloaded to build the tests: it needs no network.
+// buildFlags give a build this machine's Go, its cache and its downloaded modules, so
+// that it needs no network.
 func buildFlags() ([]string, error) {
 	out, err := exec.Command("go", "env", "GOROOT", "GOMODCACHE", "GOCACHE").Output()
 	if err != nil {
@@ -106,7 +107,7 @@ func buildFlags() ([]string, error) {
 	}, nil
 }
 
-// needImages sets up podman, and builds what steps build.
+// needImages sets up podman, and runs the steps of a build.
 func needImages(t *testing.T, steps ...func() error) {
 	t.Helper()
 	needPodman(t)

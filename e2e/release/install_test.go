@@ -50,7 +50,7 @@ func (d *debian) put(paths ...string) {
 	d.Must("cp", append(paths, d.root+"/tmp/")...)
 }
 
-// installBlock is what the README says of binary, package and Go, for this machine.
+// installBlock returns the README's lines for binary and package, and its line for Go, for this machine.
 func installBlock(t *testing.T) (debian, goLine string) {
 	t.Helper()
 	blocks := slices.DeleteFunc(markdown.In(source(t, "README.md"), "sh"), func(text string) bool { return !strings.HasPrefix(text, "url=") })
@@ -169,7 +169,7 @@ func nestedModules(t *testing.T) (patterns []string) {
 	return patterns
 }
 
-// What the workflow of a release takes from the changelog.
+// The workflow of a release takes its notes from the changelog.
 func TestReleaseNotes(t *testing.T) {
 	notes := harness.Must(t, "make", "-s", "-C", harness.Root(), "release-notes", "VERSION=v"+harness.Version())
 	harness.WantIn(t, notes, "### Added\n")

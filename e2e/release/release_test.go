@@ -146,7 +146,7 @@ func TestReleaseIsReproducible(t *testing.T) {
 	harness.Want(t, "files with a checksum", strings.Count(out, ": OK\n"), len(want)-1)
 }
 
-// unpack returns the folder with what an archive or a package has.
+// unpack returns a folder with the files of an archive or a package.
 func unpack(t *testing.T, path string) string {
 	t.Helper()
 	harness.NeedTools(t, "bsdtar")

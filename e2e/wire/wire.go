@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package wire is what e2e/launch reports of a command, as JSON. All times are
+// Package wire is the report of e2e/launch on a command, as JSON. All times are
 // CLOCK_MONOTONIC, which the processes of a machine share.
 package wire
 
@@ -17,8 +17,8 @@ func Now() (time.Duration, error) {
 	return time.Duration(t.Nano()), err
 }
 
-// Report is how a command ended, and what it cost. The cost is that of the
-// command and of all its descendants that were waited for.
+// Report is the end of a command, and its cost. The cost of descendants counts too, if
+// their parents have waited for them.
 type Report struct {
 	Pid        int
 	Start, End time.Duration // just before the fork, just after the end

@@ -84,7 +84,7 @@ func TestGoVersionsAgree(t *testing.T) {
 // named is a version, and the file and words that name it.
 type named struct{ where, version string }
 
-// versionsIn returns what the group of pattern finds in the repository's files.
+// versionsIn returns the versions that the group of pattern finds in files of the repository.
 func versionsIn(t *testing.T, pattern string, files ...string) (found []named) {
 	t.Helper()
 	list := append([]string{"-C", harness.Root(), "ls-files"}, files...)

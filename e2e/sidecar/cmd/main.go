@@ -1,5 +1,5 @@
-// Command cmd is the stand-in sidecar as a process. It does what it reads from stdin, one command a line, and answers
-// each by a line on stdout: "ok", or an error.
+// Command cmd is the stand-in sidecar as a process. It takes commands from stdin, one a line, and answers each by a
+// line on stdout: "ok", or an error.
 //
 //	listen   stop refusing connections: answer 503
 //	ready    answer 200
