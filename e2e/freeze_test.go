@@ -17,7 +17,7 @@ func TestFreezeBeyondTheDeadline(t *testing.T) {
 	for round := range 12 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
 			t.Parallel()
-			p := harness.Start(t, detached(envoyWait(t, "--url", harness.NewPort(t).URL(), "--timeout", timeout.String(), "--interval", "10ms")))
+			p := harness.Start(t, harness.Detached(envoyWait(t, "--url", harness.NewPort(t).URL(), "--timeout", timeout.String(), "--interval", "10ms")))
 			p.Await("connection refused")
 			time.Sleep(time.Duration(round) * 7 * time.Millisecond) // any moment of an attempt, or between two
 			p.Signal(syscall.SIGSTOP)

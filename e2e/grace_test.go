@@ -33,7 +33,7 @@ func TestQuitIsTriedOnce(t *testing.T) {
 		once(t, run(t, append(quit, "--url", refusing.URL(), "--absent-after", "50ms", "--on-timeout", "fail", "--", "true")...).WantCode(t, 124))
 	})
 	t.Run("a signal in the wait", func(t *testing.T) {
-		p := harness.Start(t, detached(envoyWait(t, append(quit, "--url", refusing.URL(), "--", "true")...)))
+		p := harness.Start(t, harness.Detached(envoyWait(t, append(quit, "--url", refusing.URL(), "--", "true")...)))
 		p.Await("connection refused")
 		p.Signal(syscall.SIGTERM)
 		once(t, p.Result().WantCode(t, 143))
@@ -42,7 +42,7 @@ func TestQuitIsTriedOnce(t *testing.T) {
 		cmd := envoyWait(t, append(quit, "--url", readyURL(t), "--", "sh", "-c", `trap 'exit 0' TERM; echo ready; while :; do read -r _ || exit 9; done`)...)
 		stdin := harness.Stdin(t, cmd)
 		defer func() { _ = stdin.Close() }()
-		p := harness.Start(t, detached(cmd))
+		p := harness.Start(t, harness.Detached(cmd))
 		p.Await("ready\n")
 		p.Signal(syscall.SIGTERM)
 		once(t, p.Result().WantCode(t, 0))
@@ -52,7 +52,7 @@ func TestQuitIsTriedOnce(t *testing.T) {
 // A signal ends the attempts of a refused quit.
 func TestSignalWhileQuitting(t *testing.T) {
 	refusing := harness.NewPort(t)
-	p := harness.Start(t, detached(envoyWait(t, "--url", refusing.URL(), "--timeout", "50ms", "--on-timeout", "fail",
+	p := harness.Start(t, harness.Detached(envoyWait(t, "--url", refusing.URL(), "--timeout", "50ms", "--on-timeout", "fail",
 		"--quit-url", refusing.QuitURL(), "--quit-timeout", (10*harness.Patience).String(), "--", "true")))
 	p.Await("not ready after ")
 	time.Sleep(50 * time.Millisecond) // any moment: the attempts go on for ten minutes

@@ -94,7 +94,8 @@ func TestInstallOfARemovedFile(t *testing.T) {
 	removed.Env = harness.Env()
 	harness.Start(t, removed).Result().WantCode(t, 0)
 	wantInstalled(t, dir+"/target")
-	hidden := exec.Command("unshare", "--mount", "--propagation=private", "sh", "-ec", `mount -t tmpfs none /proc; exec "$0" --install "$1"`, harness.Binary(t), dir+"/other")
+	words := append(harness.InMounts("mount -t tmpfs none /proc"), harness.Binary(t), "--install", dir+"/other")
+	hidden := exec.Command(words[0], words[1:]...)
 	hidden.Env = harness.Env()
 	harness.Start(t, hidden).Result().WantCode(t, 125).Says(t, "--install: reading this program: open /proc/self/exe: ")
 }

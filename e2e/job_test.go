@@ -86,7 +86,7 @@ func TestQuitComesLast(t *testing.T) {
 
 func TestQuitAfterASignalDuringTheWait(t *testing.T) {
 	agent, flags := job(t)
-	p := harness.Start(t, detached(envoyWait(t, append(flags, "--url", harness.NewPort(t).URL(), "--", "echo", "started")...)))
+	p := harness.Start(t, harness.Detached(envoyWait(t, append(flags, "--url", harness.NewPort(t).URL(), "--", "echo", "started")...)))
 	p.Await("connection refused")
 	p.Signal(syscall.SIGTERM)
 	p.Signal(syscall.SIGTERM) // one more changes nothing

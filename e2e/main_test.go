@@ -97,19 +97,6 @@ func wantNone(t *testing.T, path string) {
 	}
 }
 
-// detached starts cmd in a session of its own, so without a terminal.
-func detached(cmd *exec.Cmd) *exec.Cmd {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	return cmd
-}
-
-// asPID1 starts cmd as PID 1 of a PID namespace of its own.
-func asPID1(cmd *exec.Cmd) *exec.Cmd {
-	cmd = detached(cmd)
-	cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
-	return cmd
-}
-
 // onTerminal starts cmd on a pseudo-terminal, which is also its stdin, stdout and
 // stderr. All output is in the process's stdout.
 func onTerminal(t *testing.T, cmd *exec.Cmd) *harness.Process {

@@ -24,10 +24,10 @@ var endSignals = map[string]syscall.Signal{
 
 // eachWay runs a test of an ordinary process, and of PID 1.
 func eachWay(t *testing.T, test func(t *testing.T, how func(*exec.Cmd) *exec.Cmd)) {
-	t.Run("ordinary", func(t *testing.T) { test(t, detached) })
+	t.Run("ordinary", func(t *testing.T) { test(t, harness.Detached) })
 	t.Run("as PID 1", func(t *testing.T) {
 		harness.NeedRoot(t)
-		test(t, asPID1)
+		test(t, harness.AsPID1)
 	})
 }
 
@@ -82,7 +82,7 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 	port := harness.NewPort(t)
 	cmd := envoyWait(t, "--url", port.URL(), "--", "echo", "started")
 	cmd = exec.Command("sh", append([]string{"-c", `trap "" INT HUP; exec "$@"`, "sh"}, cmd.Args...)...)
-	p := harness.Start(t, detached(cmd))
+	p := harness.Start(t, harness.Detached(cmd))
 	p.Await("connection refused")
 	p.Signal(syscall.SIGINT)
 	p.Signal(syscall.SIGHUP)
@@ -156,7 +156,7 @@ func aroundTheStart(t *testing.T, flags []string, app string, signal syscall.Sig
 		port := harness.NewPort(t)
 		cmd := envoyWait(t, append(flags, "--url", port.URL(), "--", "sh", "-c", app)...)
 		harness.Stdin(t, cmd)
-		p := harness.Start(t, detached(cmd))
+		p := harness.Start(t, harness.Detached(cmd))
 		p.Await("connection refused")
 		port.Sidecar(true)
 		time.Sleep(time.Duration(i) * 500 * time.Microsecond)

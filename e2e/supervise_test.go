@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -63,7 +62,7 @@ type acknowledging struct {
 
 func startAcknowledging(t *testing.T, change func(*exec.Cmd)) *acknowledging {
 	t.Helper()
-	cmd := detached(harness.Role(supervising(t, os.Args[0]), "acknowledge"))
+	cmd := harness.Detached(harness.Role(supervising(t, os.Args[0]), "acknowledge"))
 	change(cmd)
 	stdin := harness.Stdin(t, cmd)
 	r, w := harness.Pipe(t)
@@ -115,7 +114,7 @@ func TestSignalsReachTheSupervised(t *testing.T) {
 // A signal without a handler ends the command.
 func TestSignalEndsTheSupervised(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGALRM, 64} {
-		p := harness.Start(t, detached(supervising(t, "sh", "-c", "echo ready; exec sleep 1000")))
+		p := harness.Start(t, harness.Detached(supervising(t, "sh", "-c", "echo ready; exec sleep 1000")))
 		p.Await("ready")
 		p.Signal(signal)
 		p.Result().WantCode(t, 128+int(signal))
@@ -160,7 +159,7 @@ func TestOrphans(t *testing.T) {
 		cmd.Path, cmd.Args = os.Args[0], append([]string{os.Args[0]}, cmd.Args...)
 		return harness.Role(cmd, "subreaper")
 	}
-	for name, how := range map[string]func(*exec.Cmd) *exec.Cmd{"as a subreaper": asSubreaper, "as PID 1": asPID1} {
+	for name, how := range map[string]func(*exec.Cmd) *exec.Cmd{"as a subreaper": asSubreaper, "as PID 1": harness.AsPID1} {
 		t.Run(name, func(t *testing.T) {
 			if name == "as PID 1" {
 				harness.NeedRoot(t)
@@ -177,9 +176,9 @@ func TestOrphans(t *testing.T) {
 			}
 			p.Await("last orphan")
 			// The command and the last orphan are alive.
-			harness.Until(t, "only two children", func() bool { return len(children(t, p.Process.Pid)) == 2 })
+			harness.Until(t, "only two children", func() bool { return len(harness.Children(p.Process.Pid)) == 2 })
 			harness.Until(t, "only the command", func() bool {
-				left := children(t, p.Process.Pid)
+				left := harness.Children(p.Process.Pid)
 				for _, child := range left {
 					if commandOf(child) == "sleep" { // not before it is that
 						_ = syscall.Kill(child, syscall.SIGKILL)
@@ -193,24 +192,6 @@ func TestOrphans(t *testing.T) {
 	}
 }
 
-// children returns the PIDs of the children of a process, of zombies too.
-func children(t *testing.T, pid int) (pids []int) {
-	t.Helper()
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("got no list of children of %d in /proc (%v), want one", pid, err)
-	}
-	for _, file := range files {
-		content, _ := os.ReadFile(file)
-		for _, field := range strings.Fields(string(content)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				pids = append(pids, child)
-			}
-		}
-	}
-	return pids
-}
-
 func commandOf(pid int) string {
 	name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 	return strings.TrimSpace(string(name))
@@ -222,7 +203,7 @@ func TestSupervisorIsKilled(t *testing.T) {
 	cmd := supervising(t, "sh", "-c", `trap 'echo told; exit' TERM; echo ready; while :; do read -r _ || exit 9; done`)
 	cmd.Stdout = write
 	harness.Stdin(t, cmd)
-	p := harness.Start(t, detached(cmd))
+	p := harness.Start(t, harness.Detached(cmd))
 	_ = write.Close()
 	output := bufio.NewReader(read)
 	if line, err := output.ReadString('\n'); line != "ready\n" {

@@ -3,10 +3,6 @@
 package e2e
 
 import (
-	"io"
-	"log"
-	"net/http"
-	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -33,17 +29,11 @@ func TestTrace(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ready")
 	harness.WriteFile(t, file, "ready", 0o600)
 
-	own := func(script string) []string { // mounts
-		return []string{"unshare", "--mount", "--propagation=private", "sh", "-ec", script + ` && exec "$@"`, "sh"}
-	}
 	hosts, script := filepath.Join(t.TempDir(), "hosts"), filepath.Join(t.TempDir(), "script")
 	harness.WriteFile(t, hosts, "127.0.0.1 shop\n", 0o644)
 	harness.WriteFile(t, script, "#!/nonexistent\n", 0o755)
 	installed := filepath.Join(t.TempDir(), "envoy-wait")
-	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
-	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
-	secure.StartTLS()
-	t.Cleanup(secure.Close)
+	secure := harness.TLSServer(t, nil)
 	for _, test := range []struct {
 		name   string
 		before []string
@@ -60,7 +50,7 @@ func TestTrace(t *testing.T) {
 			want: []string{"execve " + truePath, "write stderr"}},
 		{name: "disabled, and silent", args: []string{"--disabled", "--log-level", "error", "--", "true"},
 			want: []string{"execve " + truePath}},
-		{name: "a host name", root: true, before: own("mount --bind " + hosts + " /etc/hosts"),
+		{name: "a host name", root: true, before: harness.InMounts("mount --bind " + hosts + " /etc/hosts"),
 			args: []string{"--url", strings.Replace(port.URL(), "127.0.0.1", "shop", 1), "--", "true"},
 			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/tty", "open /etc/hosts", "open /etc/nsswitch.conf",
 				"open /etc/resolv.conf", "write socket", "write stderr"}},
@@ -74,7 +64,7 @@ func TestTrace(t *testing.T) {
 			want: []string{"open /proc/self/exe", "open temporary", "rename", "write temporary"}},
 		{name: "--help", args: []string{"--help"}, want: []string{"write stdout"}},
 		{name: "--version", args: []string{"--version"}, want: []string{"write stdout"}},
-		{name: "not ready in time", root: true, before: own("mount -t tmpfs tmpfs /dev && : >/dev/termination-log"),
+		{name: "not ready in time", root: true, before: harness.InMounts("mount -t tmpfs tmpfs /dev; : >/dev/termination-log"),
 			args: []string{"--url", "http://127.0.0.1:1/", "--timeout", "1s", "--on-timeout", "fail", "--", "true"},
 			want: []string{"connect 127.0.0.1:1", "open /dev/termination-log", "open /dev/tty", "write /dev/termination-log", "write stderr"}},
 	} {

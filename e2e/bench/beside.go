@@ -7,11 +7,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
 // company are the processes that a program leaves beside the running app.
@@ -80,14 +81,8 @@ func companyOf(ctx context.Context, r rival, s *standIn) (c company, err error) 
 // descendants are a process and all below it.
 func descendants(pid int) []int {
 	pids := []int{pid}
-	lists, _ := filepath.Glob(procFile(pid, "task/*/children"))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for _, field := range strings.Fields(string(text)) {
-			if child, err := strconv.Atoi(field); err == nil {
-				pids = append(pids, descendants(child)...)
-			}
-		}
+	for _, child := range harness.Children(pid) {
+		pids = append(pids, descendants(child)...)
 	}
 	return pids
 }

@@ -6,14 +6,11 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
-	"crypto/tls"
 	"errors"
 	"io"
-	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -22,7 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
-	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
 )
 
 // endpoint is one that envoy-wait asks.
@@ -223,9 +219,9 @@ func TestEndpointFaults(t *testing.T) {
 			e.url = strings.Replace(e.url, "http:", "https:", 1)
 		}},
 		{name: "a plain request to a TLS port", setUp: func(_ *testing.T, e *endpoint, _ *start) {
-			e.url = strings.Replace(tlsServer(e.t), "https:", "http:", 1)
+			e.url = strings.Replace(harness.TLSServer(e.t, nil).URL, "https:", "http:", 1)
 		}},
-		{name: "a certificate that nobody signed", setUp: func(_ *testing.T, e *endpoint, _ *start) { e.url = tlsServer(e.t) }},
+		{name: "a certificate that nobody signed", setUp: func(_ *testing.T, e *endpoint, _ *start) { e.url = harness.TLSServer(e.t, nil).URL }},
 		{name: "204", serve: answer("HTTP/1.1 204 No Content\r\n\r\n")},
 		{name: "206", serve: answer("HTTP/1.1 206 Partial Content\r\nContent-Length: 0\r\n\r\n")},
 		{name: "401", serve: answer("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")},
@@ -315,17 +311,6 @@ func redirectElsewhere(t *testing.T, e *endpoint, _ *start) {
 			t.Errorf("got %d connections to the target of the redirect, want none", n)
 		}
 	})
-}
-
-// tlsServer returns the URL of one that answers 200.
-func tlsServer(t *testing.T) string {
-	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	return server.URL + sidecar.Path
 }
 
 func fullBacklog(t *testing.T, e *endpoint, _ *start) { fill(t, e.port.Listen()) }

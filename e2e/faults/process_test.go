@@ -32,7 +32,7 @@ func inMounts(script string) setUp {
 	return func(t *testing.T, _ *endpoint, how *start) {
 		harness.NeedRoot(t)
 		harness.NeedTools(t, "unshare", "mount")
-		how.wrapper = []string{"unshare", "--mount", "--propagation=private", "sh", "-ec", script + `; exec "$@"`, "sh"}
+		how.wrapper = harness.InMounts(script)
 	}
 }
 

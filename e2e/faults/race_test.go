@@ -51,8 +51,7 @@ func TestReadinessDeadlineAndSignalAtOnce(t *testing.T) {
 		})
 		cmd := exec.Command(binary, "--url", e.url, "--timeout", deadline.String(), "--interval", "10ms", "--on-timeout", onTimeout, "--", "sh", "-c", app)
 		cmd.Env = harness.Env()
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-		stdin, err := cmd.StdinPipe()
+		stdin, err := harness.Detached(cmd).StdinPipe()
 		if err != nil {
 			t.Error(err)
 			return "not started"

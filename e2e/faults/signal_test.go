@@ -38,12 +38,11 @@ type round struct {
 // After patience it closes the stdin of an app that no signal has reached.
 func signalled(t *testing.T, command []string, pid1 bool, patience time.Duration, signals map[syscall.Signal]time.Duration) round {
 	t.Helper()
-	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = harness.Env()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd := harness.Detached(exec.Command(command[0], command[1:]...))
 	if pid1 {
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+		cmd = harness.AsPID1(cmd)
 	}
+	cmd.Env = harness.Env()
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

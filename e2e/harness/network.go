@@ -3,7 +3,12 @@
 package harness
 
 import (
+	"crypto/tls"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"runtime"
 	"strings"
@@ -43,4 +48,15 @@ func OwnNetwork(f func() error) error {
 		done <- f()
 	}()
 	return <-done
+}
+
+// TLSServer answers 200 over https. Without a configuration its certificate is one that nobody trusts.
+func TLSServer(t testing.TB, config *tls.Config) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.TLS = config
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
 }
