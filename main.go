@@ -1,8 +1,3 @@
-// Go would keep the files with the container's CPU limit open, and read them each second, to set GOMAXPROCS: 1 here.
-//
-//go:debug containermaxprocs=0
-//go:debug updatemaxprocs=0
-
 // Command envoy-wait stands in front of an app as its entrypoint. It waits until the Envoy sidecar's readiness
 // endpoint answers 200, or a timeout expires, and then becomes the app by execve(2): same process, nothing left
 // running, so that signals, exit status, stdin and terminal are the app's own.
@@ -11,9 +6,15 @@
 //
 // This file is the story. The rooms know nothing of one another: internal/cli turns words into settings, probe asks
 // the sidecar, internal/report says what happens, exec becomes the command.
+//
+// Go would keep the files with the container's CPU limit open, and read them each second, to set GOMAXPROCS: 1 here.
+//
+//go:debug containermaxprocs=0
+//go:debug updatemaxprocs=0
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/exec"
@@ -44,147 +46,162 @@ const (
 func main() { os.Exit(run(os.Args, os.Environ(), os.Stdout, os.Stderr)) }
 
 // run returns an exit status unless it becomes the app.
-func run(args, env []string, stdout, stderr io.Writer) int {
+func run(args, env []string, stdout, stderr io.Writer) (status int) {
 	signals := exec.Catch()   // first of all: until then a signal to PID 1 is lost
-	runtime.GOMAXPROCS(1)     // or threads would look for work of one another at each waking
+	runtime.GOMAXPROCS(1)     // the program waits most of the time: a second thread would only cost CPU
 	debug.SetGCPercent(25)    // an attempt leaves 3 kB of garbage: not up to 4 MB of it
 	log.SetOutput(io.Discard) // net/http's words about odd endpoints; what matters is in our lines
 
 	s, err := cli.Parse(args, env, stdout)
-	if err == nil && s.Answered {
-		return 0
-	}
-	r := report.New(stderr, report.Options{
+	e := &entrypoint{Settings: s, env: env, signals: signals, report: report.New(stderr, report.Options{
 		Format: s.LogFormat, Level: s.LogLevel, OnTerminal: exec.WriteInBackground, LiveLine: s.LiveLine,
-		URLs: s.Probe.URLs, Sidecars: s.Sidecars, Timeout: s.Probe.Timeout, Command: s.Name(),
-		Once: s.Probe.Once, Disabled: s.Disabled, TerminationLog: s.Meant || os.Getpid() == 1,
-	})
-	s.Quit.Retry = func() bool { return !s.Disabled && !signals.Stopped() }
-	if err == nil && s.Install != "" {
-		err = install.To(s.Install)
-	} else if err == nil {
-		err = waitAndBecome(s, env, signals, r)
+		URLs: s.Probe.URLs, Sidecars: s.Sidecars, Timeout: s.Probe.Timeout, Command: s.Name(), Once: s.Probe.Once,
+		Disabled: s.Disabled, TerminationLog: s.Meant || os.Getpid() == 1,
+	})}
+	switch {
+	case err != nil:
+	case s.Answered:
+	case s.Install != "":
+		err = e.untilSignal(func(context.Context) error { return install.To(s.Install) })
+	default:
+		status, err = e.waitAndBecome()
 	}
 
-	status := exitCode(err)
-	if _, ended := errors.AsType[*exec.ExitError](err); err != nil && !ended { // else the command spoke for itself
-		r.Failed(err, status)
+	if err != nil {
+		status = exitCode(err)
+		e.report.Failed(err, status)
 	}
 	if s.IsJob() {
-		quit(s, status, r)
+		e.quit(status)
 	}
 	return status
 }
 
-// waitAndBecome returns nil only where there is no command to become, or a Job's has ended well.
-func waitAndBecome(s *cli.Settings, env []string, signals *exec.Signals, r *report.Reporter) error {
-	for _, warning := range s.Warnings {
-		r.Warn(warning)
-	}
-	// A command that is missing must be reported now, not after the timeout.
-	if _, err := lookUp(s, env); err != nil {
-		return err
-	}
+// entrypoint is one run of this program.
+type entrypoint struct {
+	*cli.Settings
+	env       []string
+	signals   *exec.Signals
+	report    *report.Reporter
+	noSidecar bool // every attempt of a wait that timed out was refused
+}
 
-	err := wait(s, signals, r)
+// waitAndBecome returns without an error only where there is no command to become, or a supervised one has ended.
+func (e *entrypoint) waitAndBecome() (status int, err error) {
+	for _, warning := range e.Warnings {
+		e.report.Warn(warning)
+	}
+	var path string
+	err = e.untilSignal(func(ctx context.Context) (err error) {
+		path, err = e.prepare(ctx)
+		return err
+	})
 	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
-	if timedOut && timeout.Absent {
-		s.Quit.Retry = func() bool { return false } // there is no sidecar
-	}
-	startAnyway := timedOut && s.StartAnyway && s.HasCommand()
-	if err != nil && !startAnyway {
-		return err
-	}
-
-	// Looked up once more: the file may have been replaced or removed meanwhile.
-	path, err := lookUp(s, env)
-	if err != nil {
-		return err
-	}
-	if startAnyway {
-		r.StartingAnyway(timeout)
-	} else {
-		r.Ready()
+	e.noSidecar = timedOut && !slices.ContainsFunc(timeout.Pending, func(a probe.Attempt) bool { return a.Reached })
+	switch {
+	case timedOut && path != "":
+		e.report.StartingAnyway(timeout)
+	case err != nil:
+		return 0, err
+	default:
+		e.report.Ready()
 	}
 	switch {
-	case !s.HasCommand():
-		return nil
-	case s.IsJob():
-		return exec.Supervise(path, s.Command, env, signals)
+	case !e.HasCommand():
+		return 0, nil
+	case e.IsJob():
+		return exec.Supervise(path, e.Command, e.env, e.signals)
 	default:
-		return exec.Become(path, s.Command, env, signals)
+		return 0, exec.Become(path, e.Command, e.env, e.signals)
 	}
 }
 
-func lookUp(s *cli.Settings, env []string) (path string, err error) {
-	if !s.HasCommand() {
+// prepare waits, and returns the path of the command if that may start. After a timeout it may return both, the path
+// and the error.
+func (e *entrypoint) prepare(ctx context.Context) (path string, err error) {
+	// A command that is missing must be reported now, not after the timeout.
+	if _, err := e.lookUp(); err != nil {
+		return "", err
+	}
+	err = e.wait(ctx)
+	if _, timedOut := errors.AsType[*probe.TimeoutError](err); err != nil && !(timedOut && e.StartAnyway) {
+		return "", err
+	}
+	// Looked up once more: the file may have been replaced or removed meanwhile.
+	path, missing := e.lookUp()
+	return path, cmp.Or(missing, err)
+}
+
+func (e *entrypoint) lookUp() (path string, err error) {
+	if !e.HasCommand() {
 		return "", nil
 	}
-	return exec.LookPath(s.Name(), env)
+	return exec.LookPath(e.Name(), e.env)
 }
 
-// wait returns nil when every endpoint is ready, an *exec.SignalError when a signal came first, or what probe.Wait
-// returns. Nothing is reported after it.
-func wait(s *cli.Settings, signals *exec.Signals, r *report.Reporter) error {
-	if s.Disabled {
+func (e *entrypoint) wait(ctx context.Context) error {
+	if e.Disabled {
 		return nil
 	}
+	e.Probe.OnAttempt = func(a probe.Attempt) {
+		if a.Outcome != probe.Ready {
+			e.signals.CatchAll()
+		}
+		e.report.Attempt(a)
+	}
+	return probe.Wait(ctx, e.Probe)
+}
+
+// untilSignal returns what f returns, or a *exec.SignalError if a signal comes first. Then f may hang.
+func (e *entrypoint) untilSignal(f func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	s.Probe.OnAttempt = func(a probe.Attempt) {
-		if a.Outcome != probe.Ready {
-			signals.CatchAll()
-		}
-		r.Attempt(a)
-	}
-	var err error
-	done := make(chan struct{})
-	go func() { err = probe.Wait(ctx, s.Probe); close(done) }()
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
 
 	late := time.After(3 * time.Millisecond) // a sidecar that is ready answers sooner, and pays for no more signals
 	heartbeat := time.NewTicker(report.HeartbeatInterval)
 	defer heartbeat.Stop()
 	for {
 		select {
-		case <-done:
+		case err := <-done:
 			return err
-		case sig := <-signals.Caught():
-			cancel()
-			<-done // nothing is reported after the end
-			return signals.End(sig)
+		case sig := <-e.signals.Caught():
+			return e.signals.End(sig)
 		case <-late:
-			signals.CatchAll()
-			r.Debug("all signals are caught; timeout %v, interval %v", s.Probe.Timeout, s.Probe.Interval)
+			e.signals.CatchAll()
 		case <-heartbeat.C:
-			r.Heartbeat()
+			e.report.Heartbeat()
 		}
 	}
 }
 
-// quit tells the sidecars to quit. It never changes the exit status. Quit.Retry is false where there is no sidecar to
-// wait for, and after a signal: whoever deletes a Pod stops the sidecar too, and the grace period is the app's.
-func quit(s *cli.Settings, status int, r *report.Reporter) {
-	if s.QuitOnSuccess && status != 0 {
-		r.NotQuit(status)
+// quit tells the sidecars to quit. It never changes the exit status. After a stop signal it is short: whoever deletes a
+// Pod stops the sidecar too, and the grace period is the app'e.
+func (e *entrypoint) quit(status int) {
+	if e.QuitOnSuccess && status != 0 {
+		e.report.NotQuit(status)
 		return
 	}
-	s.Quit.OnResult = r.Quit
-	_ = probe.Quit(context.Background(), s.Quit) // r.Quit has said what failed
+	again := !e.Disabled && !e.noSidecar
+	if e.signals.Stopped() {
+		again, e.Quit.Timeout = false, min(e.Quit.Timeout, time.Second)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { e.signals.AwaitStop(); cancel() }()
+	e.Quit.Retry = func() bool { return again }
+	e.Quit.OnResult = e.report.Quit
+	_ = probe.Quit(ctx, e.Quit) // report.Quit has said what failed
 }
 
 // exitCode is the one place where an error becomes a status.
 func exitCode(err error) int {
-	if ended, ok := errors.AsType[*exec.ExitError](err); ok {
-		return ended.Status
-	}
 	if signal, ok := errors.AsType[*exec.SignalError](err); ok {
 		return exitSignal + int(signal.Signal)
 	}
 	command, isCommand := errors.AsType[*exec.Error](err)
 	timeout, isTimeout := errors.AsType[*probe.TimeoutError](err)
 	switch {
-	case err == nil:
-		return 0
 	case isCommand && command.NotFound:
 		return exitNotFound
 	case isCommand:

@@ -107,6 +107,9 @@ func TestSignalsReachTheSupervised(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.want(t, strconv.Itoa(int(sig)))
+		if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
+			p.want(t, strconv.Itoa(int(syscall.SIGCONT))) // a command that is stopped could not end
+		}
 	}
 	p.end(t)
 }

@@ -17,12 +17,15 @@
 package exec
 
 import (
+	"bytes"
 	"cmp"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
+	osexec "os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -42,12 +45,6 @@ type Error struct {
 	NotFound bool   // "there is no such command" (a shell's 127), not "there is, and it cannot be run" (126)
 }
 
-// ExitError says how a command ended that Supervise has started: Status is its exit status, which is not 0, or 128
-// plus the number of the signal that it died of.
-type ExitError struct{ Status int }
-
-func (e *ExitError) Error() string { return fmt.Sprintf("command ended with exit status %d", e.Status) }
-
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s %q: %v", e.Op, e.Name, e.Err)
 	if e.Hint != "" {
@@ -60,8 +57,20 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // LookPath returns the path of the command name: name itself if it has a slash, else the first executable of that
 // name in the PATH of env. Like execvp(3) it takes an empty element as the current directory, and remembers a file
-// that may not be executed only for the case that no other is found.
+// that may not be executed only for the case that no other is found. A script without its interpreter is an error, and
+// so is a program for another architecture: the first bytes of the file tell.
 func LookPath(name string, env []string) (string, error) {
+	path, err := search(name, env)
+	if err != nil {
+		return "", err
+	}
+	if err := checkFormat(path); err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+func search(name string, env []string) (string, error) {
 	if strings.Contains(name, "/") {
 		if err := executable(name); err != nil {
 			return "", lookupError(name, err)
@@ -87,7 +96,7 @@ func LookPath(name string, env []string) (string, error) {
 
 // executable returns nil if path, which has a slash, may be executed, else the errno.
 func executable(path string) error {
-	_, err := exec.LookPath(path)
+	_, err := osexec.LookPath(path)
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno
 	}
@@ -107,7 +116,47 @@ func searchPath(env []string) string {
 }
 
 func lookupError(name string, err error) *Error {
-	return &Error{Op: "looking up", Name: name, Err: err, NotFound: errors.Is(err, ErrNotInPath) || errors.Is(err, fs.ErrNotExist)}
+	e := &Error{Op: "looking up", Name: name, Err: err, NotFound: errors.Is(err, ErrNotInPath) || errors.Is(err, fs.ErrNotExist)}
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		e.Hint = "make the file executable: chmod +x"
+	case e.NotFound && strings.HasPrefix(name, "-"):
+		e.Hint = `after "--" comes the command: write flags of envoy-wait before it`
+	case e.NotFound && strings.Contains(name, " "):
+		e.Hint = "this is one word: write the command and each argument as words of their own"
+	}
+	return e
+}
+
+// checkFormat reads as much of a file as the kernel does. A file that it cannot read is left to execve(2).
+func checkFormat(path string) error {
+	const elfMachine = 18 // e_machine in elf(5)
+	head := readHead(path)
+	e := &Error{Op: "looking up", Name: path}
+	if script, ok := bytes.CutPrefix(head, []byte("#!")); ok {
+		if _, err := os.Stat(interpreter(script)); errors.Is(err, fs.ErrNotExist) {
+			e.Err, e.Hint = syscall.ENOENT, missing(head)
+			return e
+		}
+	} else if bytes.HasPrefix(head, []byte(elf.ELFMAG)) && len(head) > elfMachine+1 && !runs(elf.Machine(head[elfMachine])|elf.Machine(head[elfMachine+1])<<8) {
+		e.Err, e.Hint = syscall.ENOEXEC, otherArchitecture
+		return e
+	}
+	return nil
+}
+
+const otherArchitecture = "the program is for another architecture"
+
+// runs reports whether a kernel that runs this program may run one for another machine, too.
+func runs(machine elf.Machine) bool {
+	switch runtime.GOARCH {
+	case "amd64", "386":
+		return machine == elf.EM_X86_64 || machine == elf.EM_386
+	case "arm64", "arm":
+		return machine == elf.EM_AARCH64 || machine == elf.EM_ARM
+	default:
+		return true
+	}
 }
 
 // Become replaces the process by the command at path, with argv (argv[0] as typed) and env. It returns only if that
@@ -129,32 +178,42 @@ func runError(path string, err error) *Error {
 		e.NotFound = true
 	case errors.Is(err, fs.ErrNotExist):
 		// execve(2): ENOENT also means that the file is there, and what it needs is not.
-		e.Hint = "the file is there, but its " + missingLoader(path) + " is not in this image"
+		e.Hint = missing(readHead(path))
 	case errors.Is(err, syscall.ENOEXEC):
-		e.Hint = "built for another architecture, or a script without a #! line?"
+		e.Hint = otherArchitecture + ", or a script without a #! line"
 	case errors.Is(err, syscall.E2BIG):
 		e.Hint = "arguments and environment are too large for the kernel"
 	}
 	return e
 }
 
-// missingLoader names what a script or a dynamically linked program needs to start.
-func missingLoader(path string) string {
-	head := make([]byte, 256) // BINPRM_BUF_SIZE: the kernel reads no more of a #! line
-	f, err := os.Open(path)
-	if err == nil {
-		n, _ := f.Read(head)
-		head = head[:n]
-		_ = f.Close()
+// missing names what a script, or a dynamically linked program, needs to start.
+func missing(head []byte) string {
+	what := "dynamic loader (it is dynamically linked, and scratch and distroless/static have no libc)"
+	if script, ok := bytes.CutPrefix(head, []byte("#!")); ok {
+		what = fmt.Sprintf("interpreter %q", interpreter(script))
+		if strings.HasSuffix(interpreter(script), "\r") {
+			what += " (Windows line ends)"
+		}
 	}
-	line, _, _ := strings.Cut(string(head), "\n")
-	line, ok := strings.CutPrefix(line, "#!")
-	if !ok {
-		return "dynamic loader (it is dynamically linked, and scratch and distroless/static have no libc)"
+	return "the file is there, but its " + what + " is not in this image"
+}
+
+// interpreter returns the path in the first line of a script.
+func interpreter(script []byte) string {
+	line, _, _ := strings.Cut(string(script), "\n")
+	path, _, _ := strings.Cut(strings.TrimLeft(strings.ReplaceAll(line, "\t", " "), " "), " ")
+	return path
+}
+
+// readHead returns the first bytes of a file, or none. A FIFO does not keep it waiting.
+func readHead(path string) []byte {
+	head := make([]byte, 256) // BINPRM_BUF_SIZE: the kernel reads no more
+	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
 	}
-	interpreter, _, _ := strings.Cut(strings.Trim(line, " \t"), " ")
-	if strings.HasSuffix(line, "\r") {
-		return fmt.Sprintf("interpreter %q (Windows line ends)", interpreter)
-	}
-	return fmt.Sprintf("interpreter %q", interpreter)
+	n, _ := syscall.Read(fd, head)
+	_ = syscall.Close(fd)
+	return head[:max(0, n)]
 }

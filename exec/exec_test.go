@@ -3,6 +3,7 @@
 package exec
 
 import (
+	"debug/elf"
 	"errors"
 	"os"
 	"os/signal"
@@ -85,6 +86,68 @@ func TestEmptyPathElementIsTheCurrentDirectory(t *testing.T) {
 	}
 }
 
+// What the first bytes tell, and the hints of a look-up.
+func TestLookPathHints(t *testing.T) {
+	dir := t.TempDir()
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := append([]byte{}, self[:64]...)
+	foreign[18], foreign[19] = byte(elf.EM_SPARCV9), 0
+	for name, test := range map[string]struct {
+		content string
+		mode    os.FileMode
+		want    string // "" where the command is found
+	}{
+		"script":      {"#!/bin/sh\n", 0o755, ""},
+		"spaces":      {"#! \t/bin/sh\t-e\n", 0o755, ""},
+		"option":      {"#!/bin/sh -e\r\n", 0o755, ""},
+		"no-line-end": {"#!/bin/sh", 0o755, ""},
+		"empty":       {"", 0o755, ""},
+		"no-shebang":  {"echo\n", 0o755, ""},
+		"own":         {string(self[:64]), 0o755, ""},
+		"foreign":     {string(foreign), 0o755, "exec format error; the program is for another architecture"},
+		"interpreter": {"#!/no/such/sh -e\n", 0o755, `no such file or directory; the file is there, but its interpreter "/no/such/sh" is not in this image`},
+		"dos":         {"#!/bin/sh\r\necho\r\n", 0o755, `no such file or directory; the file is there, but its interpreter "/bin/sh\r" (Windows line ends) is not in this image`},
+		"denied":      {"#!/bin/sh\n", 0o644, "permission denied; make the file executable: chmod +x"},
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(test.content), test.mode); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{name, path} {
+			want, got := "", ""
+			if test.want != "" {
+				want = "looking up \"" + path + "\": " + test.want
+			}
+			_, err := LookPath(name, []string{"PATH=" + dir})
+			var e *Error
+			if errors.As(err, &e) {
+				got = err.Error()
+			}
+			if got != want || e != nil && e.NotFound {
+				t.Errorf("%s: got %q, want %q, and no status of \"not found\"", name, got, want)
+			}
+		}
+	}
+	for name, want := range map[string]string{
+		"app --flag": `looking up "app --flag": not found in PATH; this is one word: write the command and each argument as words of their own`,
+		"--port=80":  `looking up "--port=80": not found in PATH; after "--" comes the command: write flags of envoy-wait before it`,
+	} {
+		if _, err := LookPath(name, nil); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LookPath(fifo, nil); err != nil {
+		t.Errorf("got %v, want the FIFO left to execve", err)
+	}
+}
+
 // What execve says, and what it means.
 func TestBecomeFails(t *testing.T) {
 	dir := t.TempDir()
@@ -95,7 +158,7 @@ func TestBecomeFails(t *testing.T) {
 		notFound      bool
 	}{
 		{"loader", "\x7fELF", 0o755, "exec format error", false},
-		{"noshebang", "echo hi\n", 0o755, "exec format error; built for another architecture, or a script without a #! line?", false},
+		{"noshebang", "echo hi\n", 0o755, "exec format error; the program is for another architecture, or a script without a #! line", false},
 		{"interpreter", "#!/no/such/sh -e\n", 0o755, `no such file or directory; the file is there, but its interpreter "/no/such/sh" is not in this image`, false},
 		{"dos", "#!/bin/sh\r\necho\r\n", 0o755, `its interpreter "/bin/sh\r" (Windows line ends) is not in this image`, false},
 		{"denied", "#!/bin/sh\n", 0o644, "permission denied", false},
@@ -130,13 +193,9 @@ func raise(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// A signal before the hand-over is not lost. The tests of e2e send later ones.
+// A signal before the hand-over is not lost, also where somebody asks whether one has stopped us. What happens to a later
+// one is shown by e2e.
 func TestSignalBeforeHandOver(t *testing.T) {
-	s := Catch()
-	s.CatchAll()
-	if s.Stopped() {
-		t.Fatal("got a stop before any signal, want none")
-	}
 	for _, sig := range []syscall.Signal{
 		syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM,
 		syscall.SIGVTALRM, syscall.SIGXCPU, syscall.SIGIO, syscall.SIGPWR, syscall.SIGABRT, sigrtmin3,
@@ -147,13 +206,27 @@ func TestSignalBeforeHandOver(t *testing.T) {
 		s := Catch()
 		s.CatchAll()
 		raise(t, sig)
+		if s.Stopped() {
+			t.Errorf("%v: stopped before anybody has taken the signal, want not yet", sig)
+		}
 		var e *SignalError
 		if err := Become("/nonexistent", nil, nil, s); !errors.As(err, &e) || e.Signal != sig || !s.Stopped() {
 			t.Errorf("got %v, stopped %v, want %v", err, s.Stopped(), sig)
 		}
 	}
-	if !s.Stopped() {
-		t.Error("got no stop in the first Signals, want one: each has its own channel")
+}
+
+// Only a signal that asks to stop ends what comes after the command.
+func TestAwaitStop(t *testing.T) {
+	for _, stop := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT} {
+		s := &Signals{caught: make(chan os.Signal, 8)}
+		for _, sig := range []syscall.Signal{syscall.SIGCHLD, syscall.SIGUSR1, syscall.SIGWINCH, stop, syscall.SIGHUP} {
+			s.caught <- sig
+		}
+		s.AwaitStop()
+		if left := len(s.caught); left != 1 {
+			t.Errorf("%v: %d signals are left, want the one behind it", stop, left)
+		}
 	}
 }
 

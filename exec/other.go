@@ -19,8 +19,8 @@ func otherSignals() []syscall.Signal {
 func signalName(sig syscall.Signal) string { return unix.SignalName(sig) }
 
 // Supervise is for Linux only: what it does for the command is Linux's.
-func Supervise(string, []string, []string, *Signals) error {
-	return errors.New("expected Linux")
+func Supervise(string, []string, []string, *Signals) (status int, err error) {
+	return 0, errors.New("expected Linux")
 }
 
 // WriteInBackground is for Linux only.

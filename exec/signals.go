@@ -10,12 +10,13 @@ import (
 	"syscall"
 )
 
-// Signals catches the signals that end a wait. They must be caught: the kernel drops a signal to PID 1 that has no
-// handler (pid_namespaces(7)), and the Go runtime dies of SIGQUIT with a dump of its goroutines, and drops SIGUSR1.
+// Signals catches the signals that end a wait, and those that Supervise forwards. They must be caught: the kernel drops
+// a signal to PID 1 that has no handler (pid_namespaces(7)), and the Go runtime dies of SIGQUIT with a dump of its
+// goroutines, and drops SIGUSR1.
 type Signals struct {
 	caught  chan os.Signal
 	all     sync.Once
-	stopped atomic.Bool // a signal was taken out of caught
+	stopped atomic.Bool
 }
 
 // SignalError says that a signal came before the command was started.
@@ -33,17 +34,17 @@ func (e *SignalError) Error() string {
 // takes 0.04 to 0.15 ms for each signal, which every start pays: so the others wait for CatchAll.
 func Catch() *Signals {
 	runtime.LockOSThread() // on the first thread: debuggers expect execve there, and it has the parent death signal
-	s := &Signals{caught: make(chan os.Signal, 64)}
-	s.catch([]syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP})
+	s := &Signals{caught: make(chan os.Signal, 1024)}
+	s.catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	return s
 }
 
 // CatchAll begins to catch the other signals whose default action ends a process, since an image may name any of them as
 // its STOPSIGNAL. It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those of faults, and
 // real-time signals but RTMIN+3, systemd's STOPSIGNAL. WINCH, httpd's STOPSIGNAL, is caught where no terminal is attached.
-func (s *Signals) CatchAll() { s.all.Do(func() { s.catch(otherSignals()) }) }
+func (s *Signals) CatchAll() { s.all.Do(func() { s.catch(otherSignals()...) }) }
 
-func (s *Signals) catch(signals []syscall.Signal) {
+func (s *Signals) catch(signals ...syscall.Signal) {
 	for _, sig := range signals {
 		if !signal.Ignored(sig) {
 			signal.Notify(s.caught, sig)
@@ -51,7 +52,7 @@ func (s *Signals) catch(signals []syscall.Signal) {
 	}
 }
 
-// Caught returns the channel on which the signals come. Whoever takes one passes it to End.
+// Caught returns the channel on which the signals come. Whoever takes a signal out of it passes it to End.
 func (s *Signals) Caught() <-chan os.Signal { return s.caught }
 
 // End notes that a signal has ended the wait, and returns the error that says so.
@@ -61,9 +62,22 @@ func (s *Signals) End(sig os.Signal) *SignalError {
 	return &SignalError{Signal: number}
 }
 
-// Stopped reports whether a signal has come so far that ends a wait, also one that Supervise has forwarded to the
-// command.
-func (s *Signals) Stopped() bool { return s.lastLook() != nil || s.stopped.Load() }
+// Stopped reports whether a signal has ended the wait, or Supervise has forwarded TERM, INT or QUIT to the command.
+// Other signals, such as USR1, stop nothing.
+func (s *Signals) Stopped() bool { return s.stopped.Load() }
+
+// AwaitStop returns when TERM, INT or QUIT comes after the command has ended.
+func (s *Signals) AwaitStop() {
+	for sig := range s.caught {
+		if isStop(sig) {
+			return
+		}
+	}
+}
+
+func isStop(sig os.Signal) bool {
+	return sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT
+}
 
 // handOver ends the catching. A signal that came before is returned as a *SignalError. TERM, INT or HUP that comes
 // from now on ends the process at once, until execve(2) gives it to the command.

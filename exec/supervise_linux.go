@@ -4,31 +4,31 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Supervise starts the command at path as a child, with argv (argv[0] as typed) and env, and returns when it has
-// ended: nil where its exit status is 0, else an [*ExitError]. It returns a *SignalError if a signal came before the
-// start, an *Error if the command cannot be run, and another error where no process or descriptor was left for it.
+// Supervise starts the command at path as a child, with argv (argv[0] as typed) and env. When the command has ended it
+// returns the exit status, or 128 plus the number of the signal that killed it. It returns a *SignalError if a signal
+// came before the start, an *Error if the command cannot be run, and another error where no process or descriptor was
+// left for it.
 //
 // The command gets a process group of its own, and the terminal if that is its stdin and was ours. Every signal that
 // os/signal can catch is forwarded to it, but for CHLD, PIPE (it may be about a line of our own), PROF, URG (Go's
 // own), 32 to 34 (the C library's), and those of faults. Signals coalesce, real-time signals too. All children are
-// reaped: nothing else in the process may wait for any. Stdin and stdout of this process become /dev/null, so that
-// what the command closes is closed. If this process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in
-// prctl(2)).
+// reaped: nothing else in the process may wait for any. This process keeps none of the command's descriptors, so what
+// the command closes is closed. If this process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in prctl(2)).
 //
-// There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT.
-func Supervise(path string, argv, env []string, signals *Signals) error {
+// There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT, which
+// follows each TERM and HUP: without it the command could not end.
+func Supervise(path string, argv, env []string, signals *Signals) (status int, err error) {
 	signals.CatchAll()
-	arrived := make(chan os.Signal, 1024)
-	signal.Notify(arrived, append(forwarded(), syscall.SIGCHLD)...)
+	signals.catch(append(forwarded(), syscall.SIGCHLD)...)
 	if err := signals.lastLook(); err != nil {
-		return err
+		return 0, err
 	}
 	runtime.LockOSThread() // PR_SET_PDEATHSIG is about the end of this thread
 	terminal := ourTerminal()
@@ -39,32 +39,42 @@ func Supervise(path string, argv, env []string, signals *Signals) error {
 	defer takeBack(terminal)
 	switch {
 	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.EAGAIN): // by fork or its pipe
-		return fmt.Errorf("starting %q: %w", path, err)
+		return 0, fmt.Errorf("starting %q: %w", path, err)
 	case err != nil:
-		return runError(path, err)
+		return 0, runError(path, err)
 	}
-	closeStdio()
-	for sig := range arrived {
-		if sig != syscall.SIGCHLD {
-			_ = syscall.Kill(pid, sig.(syscall.Signal)) // not reaped yet, so the PID is still its own
-		}
+	closeInherited()
+	for sig := range signals.caught {
+		forward(pid, sig, signals)
 		if status, ended := reap(pid); ended {
-			return exitError(status)
+			return exitStatus(status), nil
 		}
 	}
-	return nil // never: nobody closes arrived
+	return 0, nil // never: nobody closes the channel
 }
 
-// forwarded are the signals that Supervise forwards. One that is ignored stays so, for the command too.
-func forwarded() (signals []os.Signal) {
+// forward passes a signal on. The command is not reaped yet, so the PID is still its own.
+func forward(pid int, sig os.Signal, signals *Signals) {
+	if sig == syscall.SIGCHLD {
+		return
+	}
+	if isStop(sig) {
+		signals.stopped.Store(true)
+	}
+	_ = syscall.Kill(pid, sig.(syscall.Signal))
+	if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	}
+}
+
+// forwarded are the signals that Supervise forwards.
+func forwarded() (signals []syscall.Signal) {
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		switch sig {
 		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGPROF, syscall.SIGURG, 32, 33, 34,
 			syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGSTKFLT:
 		default:
-			if !signal.Ignored(sig) {
-				signals = append(signals, sig)
-			}
+			signals = append(signals, sig)
 		}
 	}
 	return signals
@@ -84,23 +94,27 @@ func reap(command int) (status syscall.WaitStatus, ended bool) {
 	}
 }
 
-func exitError(status syscall.WaitStatus) error {
-	code := status.ExitStatus()
+func exitStatus(status syscall.WaitStatus) int {
 	if status.Signaled() {
-		code = 128 + int(status.Signal())
+		return 128 + int(status.Signal())
 	}
-	if code == 0 {
-		return nil
-	}
-	return &ExitError{code}
+	return status.ExitStatus()
 }
 
-// closeStdio lets what the command closes be closed.
-func closeStdio() {
+// closeInherited closes the descriptors that this process shares with the command: what the command closes is closed.
+// Those of our own have O_CLOEXEC. Stdin and stdout become /dev/null, and stderr stays for the log.
+func closeInherited() {
 	if null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
 		_ = unix.Dup3(null, 0, unix.O_CLOEXEC)
 		_ = unix.Dup3(null, 1, unix.O_CLOEXEC)
 		_ = unix.Close(null)
+	}
+	open, _ := os.ReadDir("/proc/self/fd")
+	for _, entry := range open {
+		fd, err := strconv.Atoi(entry.Name())
+		if flags, errFlags := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && errFlags == nil && fd > 2 && flags&unix.FD_CLOEXEC == 0 {
+			_ = unix.Close(fd)
+		}
 	}
 }
 
