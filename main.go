@@ -55,7 +55,7 @@ func run(args, env []string, stdout, stderr io.Writer) (status int) {
 	s, err := cli.Parse(args, env, stdout)
 	e := &entrypoint{Settings: s, env: env, signals: signals, report: report.New(stderr, report.Options{
 		Format: s.LogFormat, Level: s.LogLevel, OnTerminal: exec.WriteInBackground, LiveLine: s.LiveLine,
-		URLs: s.Probe.URLs, Sidecars: s.Sidecars, Timeout: s.Probe.Timeout, Command: s.Name(), Once: s.Probe.Once,
+		URLs: s.Probe.URLs, Timeout: s.Probe.Timeout, Command: s.Name(), Once: s.Probe.Once,
 		Disabled: s.Disabled, TerminationLog: s.Meant || os.Getpid() == 1,
 	})}
 	switch {
@@ -143,6 +143,7 @@ func (e *entrypoint) wait(ctx context.Context) error {
 	if e.Disabled {
 		return nil
 	}
+	e.report.Begin(time.Now())
 	e.Probe.OnAttempt = func(a probe.Attempt) {
 		if a.Outcome != probe.Ready {
 			e.signals.CatchAll()

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +36,7 @@ func TestLiveLineLeavesNoTrace(t *testing.T) {
 	}{
 		"wide":                  {200, `echo out; echo err >&2`, "out\nerr\n"},
 		"narrow":                {30, `echo out`, "out\n"},
+		"very narrow":           {1, `echo out`, "out\n"},
 		"no end of line":        {80, `printf out`, "out"},
 		"a full-screen program": {80, `printf '\033[?1049h\033[2J\033[Hfull\033[?1049l'; echo bye`, "bye\n"},
 	} {
@@ -81,6 +83,37 @@ func TestLiveLineAtTheEnd(t *testing.T) {
 					r.Code, lines, "envoy-wait: "+test.last, r.Stdout)
 			}
 		})
+	}
+}
+
+// A terminal that is made narrower breaks a line in two, and joins the parts when it is made wider.
+func TestLiveLineAfterAResize(t *testing.T) {
+	harness.NeedTools(t, "tmux")
+	port, socket := harness.NewPort(t), filepath.Join(t.TempDir(), "tmux")
+	tmux := func(args ...string) string {
+		t.Helper()
+		return harness.Must(t, "tmux", append([]string{"-f", "/dev/null", "-S", socket}, args...)...)
+	}
+	// On a narrower screen the rows at the top scroll away, out of the reach of any program: so there are some.
+	tmux("new-session", "-d", "-x", "100", "-y", "40", "sh", "-c", `seq 20; exec "$@"`, "sh",
+		harness.Binary(t), "--url", port.URL(), "--", "sh", "-c", "echo started; exec cat")
+	t.Cleanup(func() { tmux("kill-server") })
+	screen := func() string { return tmux("capture-pane", "-p", "-J", "-S", "-") } // with what has scrolled away
+	shown := func(text string) {
+		t.Helper()
+		harness.Until(t, text+" on the screen", func() bool { return strings.Contains(screen(), text) }, screen)
+	}
+	shown(drawn)
+	for i, columns := range []string{"30", "100", "20", "50", "100"} {
+		tmux("resize-window", "-x", columns)
+		shown(fmt.Sprintf("envoy-wait: %ds", i+2)) // it was drawn anew since
+	}
+	port.Sidecar(true)
+	shown("started")
+	got := strings.Join(strings.Fields(screen()), " ")
+	want := regexp.MustCompile(`^1 .* 20 envoy-wait: waiting for \S+: connection refused envoy-wait: ready after \S+, starting "sh" started$`)
+	if !want.MatchString(got) {
+		t.Errorf("got the screen %q, want the log and the app's output alone: %v", got, want)
 	}
 }
 
@@ -166,7 +199,7 @@ var escape = regexp.MustCompile(`^\x1b\[[?0-9;]*[A-Za-z]`)
 func screen(t *testing.T, columns int, written string) string {
 	t.Helper()
 	main, row, column := [][]byte{nil}, 0, 0
-	other := false
+	other, wraps := false, true
 	for len(written) > 0 {
 		next := written[:1]
 		if match := escape.FindString(written); match != "" {
@@ -183,14 +216,22 @@ func screen(t *testing.T, columns int, written string) string {
 			column = 0
 		case next == "\n":
 			row++
+		case next == "\x1b[?7l", next == "\x1b[?7h":
+			wraps = next == "\x1b[?7h"
+		case next == "\x1b[C":
+			column = min(column+1, columns-1)
+		case next == "\x1b[J":
+			main = main[:row+1]
+			fallthrough
 		case next == "\x1b[K":
 			main[row] = main[row][:min(column, len(main[row]))]
 		case next[0] < ' ':
 			t.Fatalf("got %q, want codes that each terminal knows", next)
 		default:
-			if column == columns { // the cursor waits behind the last column
+			if column == columns && wraps { // the cursor waits behind the last column
 				row, column = row+1, 0
 			}
+			column = min(column, columns-1)
 			for len(main) <= row {
 				main = append(main, nil)
 			}

@@ -154,7 +154,7 @@ var kinds = []struct {
 	{regexp.MustCompile(`^unlinkat\(.*/\.envoy-wait-\d+", .* = -1 ENOENT`), ""}, // it was renamed
 	{regexp.MustCompile(`^rename(?:at2?)?\([^"]*"[^"]*/\.envoy-wait-\d+", [^"]*"`), "rename"},
 	{regexp.MustCompile(`^write\(1<`), "write stdout"},
-	{regexp.MustCompile(`^write\(2<`), "write stderr"},
+	{regexp.MustCompile(`^write\(\d+<pipe:`), "write stderr"}, // under a descriptor above 2
 	{regexp.MustCompile(`^execve\("([^"]*)".*( = -1 \w+)`), "execve $1$2"},
 	{regexp.MustCompile(`^write\(\d+<(?:TCP|socket)`), "write socket"},
 	{regexp.MustCompile(`^write\(\d+<(/[^>]*)>`), "write $1"},

@@ -31,6 +31,7 @@ import (
 const (
 	DefaultURL            = "http://localhost:15020/healthz/ready"
 	DefaultGate           = "tcp://127.0.0.1:15021"
+	DefaultQuitURL        = "http://localhost:15020/quitquitquit"
 	DefaultTimeout        = 60 * time.Second
 	DefaultRequestTimeout = 5 * time.Second
 	DefaultInterval       = 500 * time.Millisecond

@@ -2,8 +2,6 @@ package report
 
 import (
 	"fmt"
-	"io"
-	"strings"
 	"syscall"
 	"time"
 
@@ -12,114 +10,49 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// redrawInterval is also how long a wait lasts before there is a live line at all: a short one does not flicker.
-const redrawInterval = 250 * time.Millisecond
+const (
+	// redrawInterval is also how long a wait lasts before there is a live line at all: a short one does not flicker.
+	redrawInterval = 250 * time.Millisecond
+	// liveColumns is the most that the live line takes, so that it fits on every terminal.
+	liveColumns = 60
+	// eraseLine clears the line and all below it: a terminal that was made narrower may have broken the line in two. It
+	// never clears from the first cell of a screen on, which tmux takes for the end of a page to keep.
+	eraseLine = "\r\x1b[K\x1b[C\x1b[J\r"
+	// noWrap and wrap are DECAWM of a VT100: on a terminal of fewer columns the line is cut off.
+	noWrap, wrap = "\x1b[?7l", "\x1b[?7h"
+)
 
-// eraseLine goes to the start of the line and leaves nothing of it.
-const eraseLine = "\r\x1b[K"
+// drawn is what to write for the live line. The cursor stays in the first column, where whatever is written next hides
+// most of the line.
+func drawn(text string) string { return noWrap + text + wrap + "\r" }
 
-// liveLine is a line on a terminal that says how the wait goes. It belongs to the writer's goroutine. Its methods
-// return what to write.
-type liveLine struct {
-	columns func() int // of the terminal, 0 where there can be no line now; nil where there never is one
-	text    string
-	shown   bool
-}
-
-// set changes the text; "" takes the line away.
-func (l *liveLine) set(text string) string {
-	if l.text = text; text == "" {
-		return l.erase()
-	}
-	return l.draw()
-}
-
-func (l *liveLine) erase() string {
-	if !l.shown {
-		return ""
-	}
-	l.shown = false
-	if l.columns() == 0 {
-		return "" // a shell has written over it by now
-	}
-	return eraseLine
-}
-
-// draw draws over the line that may be there, where there is a text. The cursor stays in the first column, where
-// anything else that is written hides most of the line.
-func (l *liveLine) draw() string {
-	if l.text == "" || l.columns() <= 1 {
-		return ""
-	}
-	room := l.columns() - 1 // to write into the last column may wrap
-	l.shown = true
-	return "\r" + l.text[:min(room, len(l.text))] + "\x1b[K\r"
-}
-
-// columns returns what tells the width of a terminal, or nil if out is none. The width is 0 where it is not known,
-// and where this process is in the background: the terminal is a shell's then.
-func columns(out io.Writer) func() int {
-	if !isTerminal(out) {
-		return nil
-	}
-	conn := descriptor(out)
-	return func() (width int) {
-		_ = conn.Control(func(fd uintptr) {
-			foreground, err := unix.IoctlGetInt(int(fd), unix.TIOCGPGRP)
-			if err == nil && foreground != syscall.Getpgrp() {
-				return
-			}
-			if size, err := unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ); err == nil {
-				width = int(size.Col)
-			}
+// inBackground reports whether the terminal is not ours to draw on: it is a shell's.
+func inBackground(terminal syscall.RawConn) (background bool) {
+	if terminal != nil {
+		_ = terminal.Control(func(fd uintptr) {
+			group, err := unix.IoctlGetInt(int(fd), unix.TIOCGPGRP)
+			background = err == nil && group != unix.Getpgrp()
 		})
-		return width
 	}
+	return background
 }
 
-// startLiveLine and stopLiveLine are called with the lock.
-func (r *Reporter) startLiveLine() {
-	if r.out.live.columns != nil && r.redraws == nil {
-		r.redraws = time.AfterFunc(redrawInterval, r.redraw)
-	}
-}
-
+// redraw is called each redrawInterval while the wait lasts.
 func (r *Reporter) redraw() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if text := r.progress(); text != "" && !r.over {
-		r.out.draw(text)
+	if pending := r.pending(); !r.over && len(pending) > 0 {
+		r.out.draw(r.progress(pending[0]))
 		r.redraws.Reset(redrawInterval)
 	}
 }
 
-func (r *Reporter) stopLiveLine() {
-	if r.redraws != nil {
-		r.redraws.Stop()
-		r.out.draw("")
-	}
-}
-
-// progress is the text of the live line, in which a byte is a column. The first target that is not ready stands for
-// all. What a narrow terminal cuts off is the URL.
-func (r *Reporter) progress() string {
-	pending := r.pending()
-	if len(pending) == 0 {
-		return ""
-	}
+// progress is the text of the live line: how long the wait takes, how long it may take, and why.
+func (r *Reporter) progress(a probe.Attempt) string {
 	text := fmt.Sprintf("envoy-wait: %v", r.elapsed().Truncate(time.Second))
 	if remaining, ends := r.remaining(); ends {
 		text += fmt.Sprintf(", %v left", (remaining + time.Second - 1).Truncate(time.Second))
 	}
-	first := pending[0]
-	text += fmt.Sprintf(", attempt %d, %s", first.Number, first.Cause())
-	if more := len(pending) - 1; more > 0 {
-		text += fmt.Sprintf(", and %d more not ready", more)
-	}
-	return strings.Map(func(c rune) rune {
-		if c > '~' {
-			return '?'
-		}
-		return c
-	}, printable(text+": "+probe.Redact(first.URL)))
+	columns := []rune(printable(text + ", " + a.Cause()))
+	return string(columns[:min(liveColumns, len(columns))])
 }

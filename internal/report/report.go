@@ -31,12 +31,11 @@ type Options struct {
 	Format string // auto (or ""), json or text
 	Level  string // debug, info (or ""), warn or error
 
-	URLs     []string          // the endpoints, each one once
-	Sidecars map[string]string // by URL: the preset whose parts a hint may name
-	Timeout  time.Duration     // of the wait; 0 or less is none
-	Command  string            // the name of the command, or ""
-	Once     bool              // one attempt, no wait
-	Disabled bool              // no wait
+	URLs     []string      // the endpoints, each one once
+	Timeout  time.Duration // of the wait; 0 or less is none
+	Command  string        // the name of the command, or ""
+	Once     bool          // one attempt, no wait
+	Disabled bool          // no wait
 
 	OnTerminal     func() // if set, called first of all by the goroutine that writes to a terminal
 	LiveLine       bool   // where stderr is a terminal, and what is logged is text
@@ -49,22 +48,21 @@ type Reporter struct {
 	out     *writer
 	text    bool
 	log     zerolog.Logger
-	start   time.Time
 
 	mu      sync.Mutex      // guards what follows
+	start   time.Time       // of the wait, zero before it
 	over    bool            // the wait has ended
 	last    []probe.Attempt // at each URL, in their order
 	changes []time.Time     // of the last lines about changes of state
-	redraws *time.Timer     // of the live line, or nil
+	redraws *time.Timer     // of the live line, or nil where there is none yet
+	live    bool            // there may be a live line
 }
 
 // New returns a Reporter that writes to stderr.
 func New(stderr io.Writer, options Options) *Reporter {
-	r := &Reporter{options: options, out: newWriter(stderr, options.OnTerminal), start: time.Now()}
-	r.text = options.Format == "text" || options.Format != "json" && isTerminal(stderr)
-	if r.text && options.LiveLine && !options.Once && (options.Level == "info" || options.Level == "debug") {
-		r.out.live.columns = columns(stderr)
-	}
+	r := &Reporter{options: options, out: newWriter(stderr, options.OnTerminal)}
+	r.text = options.Format == "text" || options.Format != "json" && isTerminal(r.out.conn)
+	r.live = r.text && options.LiveLine && !options.Once && levels[options.Level] <= zerolog.InfoLevel && isTerminal(r.out.conn)
 	r.log = newLogger(r.out)
 	if !options.Once { // see timedOut
 		r.log = r.log.With().Timestamp().Logger()
@@ -78,23 +76,31 @@ func New(stderr io.Writer, options Options) *Reporter {
 // Warn says what was ignored.
 func (r *Reporter) Warn(warning string) { r.say(zerolog.WarnLevel, warning) }
 
-// Debug is for whoever looks for the cause of something.
-func (r *Reporter) Debug(format string, args ...any) {
-	r.say(zerolog.DebugLevel, fmt.Sprintf(format, args...))
+// Begin says when the wait has begun, which all times count from.
+func (r *Reporter) Begin(start time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.start = start
 }
 
-// Attempt is the hook of probe.Wait: it says when something changes.
+// Attempt is the hook of probe.Wait: it says when something changes. At the level debug it tells each attempt.
 func (r *Reporter) Attempt(a probe.Attempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	i := slices.Index(r.options.URLs, a.URL)
 	before := r.last[i]
 	r.last[i] = a
+	if r.over {
+		return
+	}
+	r.say(zerolog.DebugLevel, fmt.Sprintf("attempt %d: %s", a.Number, causes(a)), r.about(a))
 	pending := r.pending()
-	if r.over || len(pending) == 0 || r.options.Once {
+	if len(pending) == 0 || r.options.Once {
 		return // the last line says it
 	}
-	r.startLiveLine()
+	if r.live && r.redraws == nil {
+		r.redraws = time.AfterFunc(redrawInterval, r.redraw)
+	}
 
 	first := before.Number == 0
 	switch {
@@ -125,7 +131,7 @@ func (r *Reporter) Heartbeat() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	remaining, ends := r.remaining()
-	if pending := r.pending(); !r.over && len(pending) > 0 && (!ends || remaining >= time.Second) {
+	if pending := r.pending(); !r.over && !r.start.IsZero() && len(pending) > 0 && (!ends || remaining >= time.Second) {
 		r.waiting(fmt.Sprintf("still waiting after %v: %s", r.elapsed().Round(time.Second), causes(pending...)), pending...)
 	}
 }
@@ -184,7 +190,10 @@ func (r *Reporter) end(line func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
-	r.stopLiveLine()
+	if r.redraws != nil {
+		r.redraws.Stop()
+		r.out.draw("")
+	}
 	line()
 }
 
@@ -194,7 +203,7 @@ func (r *Reporter) Quit(a probe.Attempt) {
 	switch {
 	case a.Outcome != probe.Ready:
 		level, message = zerolog.WarnLevel, "not "+message
-		if hint := quitHints.find(a, r.options.Sidecars[a.URL]); hint != "" {
+		if hint := quitHints.find(a); hint != "" {
 			message += "; hint: " + hint
 		}
 	case a.Status == 0:
@@ -238,7 +247,7 @@ func (r *Reporter) timedOut(timeout *probe.TimeoutError, then string) string {
 	message := what + then + ": " + causes(timeout.Pending...)
 	var hints []string
 	for _, a := range timeout.Pending {
-		if hint := waitHints.find(a, r.options.Sidecars[a.URL]); hint != "" && !timeout.Absent && !slices.Contains(hints, hint) {
+		if hint := waitHints.find(a); hint != "" && !timeout.Absent && !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
 	}
@@ -252,7 +261,13 @@ func (r *Reporter) pending() []probe.Attempt {
 	return slices.DeleteFunc(slices.Clone(r.last), func(a probe.Attempt) bool { return a.Outcome == probe.Ready })
 }
 
-func (r *Reporter) elapsed() time.Duration { return time.Since(r.start) }
+// elapsed is how long the wait has taken, 0 before it.
+func (r *Reporter) elapsed() time.Duration {
+	if r.start.IsZero() {
+		return 0
+	}
+	return time.Since(r.start)
+}
 
 // remaining is the time to the deadline, where there is one.
 func (r *Reporter) remaining() (left time.Duration, ends bool) {

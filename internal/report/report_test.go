@@ -22,7 +22,7 @@ const url = probe.DefaultURL
 
 // app is a start of the command app behind the default endpoint.
 func app(change ...func(*Options)) Options {
-	o := Options{URLs: []string{url}, Sidecars: map[string]string{url: "istio"}, Timeout: time.Minute, Command: "app", Level: "info"}
+	o := Options{URLs: []string{url}, Timeout: time.Minute, Command: "app", Level: "info"}
 	for _, f := range change {
 		f(&o)
 	}
@@ -51,6 +51,7 @@ func reporting(t *testing.T, o Options, scenario func(*Reporter)) (written strin
 	synctest.Test(t, func(*testing.T) {
 		out := &stderr{}
 		r := New(out, o)
+		r.Begin(time.Now())
 		defer close(r.out.queue)
 		scenario(r)
 		r.out.flush()
@@ -208,62 +209,61 @@ func TestReportOfAnEndpointThatFlaps(t *testing.T) {
 
 // Each situation has its own hint.
 func TestHints(t *testing.T) {
-	const agent, admin, outbound = "http://localhost:15020/healthz/ready", "http://127.0.0.1:19000/ready", "http://localhost:9090/startup"
-	for _, test := range []struct {
-		name, sidecar string
-		attempt       probe.Attempt
-		want          string
-	}{
-		{"only refused", "istio", probe.Attempt{URL: agent, Outcome: probe.Refused}, "is this an init container?"},
-		{"only refused", "cloud-sql-proxy", probe.Attempt{URL: outbound, Outcome: probe.Refused}, "--health-check?"},
-		{"refused after something", "istio", probe.Attempt{URL: agent, Outcome: probe.Refused, Reached: true}, "was there and is gone"},
-		{"refused after something", "cloud-sql-proxy", probe.Attempt{URL: outbound, Outcome: probe.Refused, Reached: true}, "was there and is gone"},
-		{"503", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 503}, "is istiod reachable?"},
-		{"503", "consul", probe.Attempt{URL: admin, Outcome: probe.Unready, Status: 503}, "is its control plane reachable?"},
-		{"503", "", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 503}, "is its control plane reachable?"},
-		{"404", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 404}, "a readiness endpoint?"},
-		{"204", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 204}, "a readiness endpoint?"},
-		{"307", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 307}, "a readiness endpoint?"},
-		{"not HTTP", "istio", probe.Attempt{URL: agent, Outcome: probe.NotHTTP}, "a readiness endpoint?"},
-		{"no answer of the agent", "istio", probe.Attempt{URL: agent, Outcome: probe.NoAnswer}, "Istio's agent does not answer"},
-		{"no answer of Envoy", "istio", probe.Attempt{URL: "http://localhost:15021/healthz/ready", Outcome: probe.NoAnswer}, "Envoy does not answer"},
-		{"no answer", "dapr", probe.Attempt{URL: "http://localhost:3500/x:15021", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
-		{"a file", "", probe.Attempt{URL: "file:///x", Outcome: probe.Refused}, "the writer of that file"},
-		{"a file system that hangs", "", probe.Attempt{URL: "file:///x", Outcome: probe.NoAnswer}, "the file system does not answer"},
-		{"a port", "", probe.Attempt{URL: "tcp://h:1", Outcome: probe.Refused}, "does anything listen there?"},
-		{"a port, in capitals", "", probe.Attempt{URL: "TCP://h:1", Outcome: probe.Refused, Reached: true}, "does anything listen there?"},
-		{"a port that hangs", "", probe.Attempt{URL: "tcp://h:1", Outcome: probe.NoAnswer}, "a NetworkPolicy drop"},
-		{"500", "istio", probe.Attempt{URL: agent, Outcome: probe.Unready, Status: 500}, ""},
-		{"reset", "istio", probe.Attempt{URL: agent, Outcome: probe.Failed}, ""},
-		{"nothing is known", "istio", probe.Attempt{URL: agent, Number: 1}, ""},
-	} {
-		got := waitHints.find(test.attempt, test.sidecar)
-		if !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
-			t.Errorf("%s, %s: got %q, want %q", test.name, test.sidecar, got, test.want)
-		}
-		if test.sidecar != "istio" && strings.Contains(strings.ToLower(got), "isti") {
-			t.Errorf("%s, %s: got %s, want no part of Istio", test.name, test.sidecar, got)
-		}
-	}
-	for _, test := range []struct {
-		sidecar string
+	const consul = "http://127.0.0.1:19000/ready"
+	for name, test := range map[string]struct {
 		attempt probe.Attempt
 		want    string
 	}{
-		{"istio", probe.Attempt{Outcome: probe.Refused}, "nothing listens there"},
-		{"consul", probe.Attempt{Outcome: probe.Refused}, "20300"},
-		{"cloud-sql-proxy", probe.Attempt{Outcome: probe.Refused}, "--quitquitquit?"},
-		{"linkerd", probe.Attempt{Outcome: probe.Unready, Status: 404}, "proxy.enableShutdownEndpoint=true"},
-		{"envoy", probe.Attempt{Outcome: probe.Unready, Status: 404}, "no such endpoint"},
-		{"dapr", probe.Attempt{Outcome: probe.Unready, Status: 401}, "DAPR_API_TOKEN"},
-		{"", probe.Attempt{Outcome: probe.Unready, Status: 401}, "credentials"},
-		{"istio", probe.Attempt{Outcome: probe.Unready, Status: 403}, "is the host localhost?"},
-		{"envoy", probe.Attempt{Outcome: probe.Unready, Status: 405}, "it takes no POST"},
-		{"", probe.Attempt{Outcome: probe.NoAnswer}, "the Job's Pod does not complete"},
-		{"", probe.Attempt{Outcome: probe.Unready, Status: 503}, ""},
+		"only refused":                         {probe.Attempt{URL: url, Outcome: probe.Refused}, "is this an init container?"},
+		"only refused, Cloud SQL":              {probe.Attempt{URL: "http://localhost:9090/startup", Outcome: probe.Refused}, "--health-check?"},
+		"only refused, another URL":            {probe.Attempt{URL: "http://localhost:9090/healthz", Outcome: probe.Refused}, "is this an init container?"},
+		"refused after something":              {probe.Attempt{URL: url, Outcome: probe.Refused, Reached: true}, "was there and is gone"},
+		"503 of Istio":                         {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 503}, "is istiod reachable?"},
+		"503 of Istio, by address":             {probe.Attempt{URL: "http://127.0.0.1:15020/healthz/ready", Outcome: probe.Unready, Status: 503}, "is istiod reachable?"},
+		"503 of Consul":                        {probe.Attempt{URL: consul, Outcome: probe.Unready, Status: 503}, "is its control plane reachable?"},
+		"404":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 404}, "a readiness endpoint?"},
+		"204":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 204}, "a readiness endpoint?"},
+		"307":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 307}, "a readiness endpoint?"},
+		"not HTTP":                             {probe.Attempt{URL: url, Outcome: probe.NotHTTP}, "a readiness endpoint?"},
+		"no answer of the agent":               {probe.Attempt{URL: url, Outcome: probe.NoAnswer}, "Istio's agent does not answer"},
+		"no answer of Envoy":                   {probe.Attempt{URL: "http://localhost:15021/healthz/ready", Outcome: probe.NoAnswer}, "Envoy does not answer"},
+		"no answer, and a port in a path":      {probe.Attempt{URL: "http://localhost:3500/x:15021/", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
+		"no answer, and a port that is longer": {probe.Attempt{URL: "http://h:150210/", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
+		"a file":                               {probe.Attempt{URL: "file:///x", Outcome: probe.Refused}, "the writer of that file"},
+		"a file system that hangs":             {probe.Attempt{URL: "file:///x", Outcome: probe.NoAnswer}, "the file system does not answer"},
+		"a port":                               {probe.Attempt{URL: "tcp://h:1", Outcome: probe.Refused}, "does anything listen there?"},
+		"a port, in capitals":                  {probe.Attempt{URL: "TCP://h:1", Outcome: probe.Refused, Reached: true}, "does anything listen there?"},
+		"a port that hangs":                    {probe.Attempt{URL: "tcp://h:1", Outcome: probe.NoAnswer}, "a NetworkPolicy drop"},
+		"500":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 500}, ""},
+		"reset":                                {probe.Attempt{URL: url, Outcome: probe.Failed}, ""},
+		"nothing is known":                     {probe.Attempt{URL: url, Number: 1}, ""},
 	} {
-		if got := quitHints.find(test.attempt, test.sidecar); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
-			t.Errorf("quit, %s, %+v: got %q, want %q", test.sidecar, test.attempt, got, test.want)
+		got := waitHints.find(test.attempt)
+		if !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
+			t.Errorf("%s: got %q, want %q in it", name, got, test.want)
+		}
+		if !strings.Contains(test.attempt.URL, ":1502") && strings.Contains(strings.ToLower(got), "isti") {
+			t.Errorf("%s: got %q, want no part of Istio in it", name, got)
+		}
+	}
+	for name, test := range map[string]struct {
+		attempt probe.Attempt
+		want    string
+	}{
+		"istio refuses":           {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Refused}, "nothing listens there"},
+		"consul refuses":          {probe.Attempt{URL: "http://127.0.0.1:20600/graceful_shutdown", Outcome: probe.Refused}, "20300"},
+		"cloud-sql-proxy refuses": {probe.Attempt{URL: "http://localhost:9091/quitquitquit", Outcome: probe.Refused}, "--quitquitquit?"},
+		"404 of linkerd":          {probe.Attempt{URL: "http://localhost:4191/shutdown", Outcome: probe.Unready, Status: 404}, "proxy.enableShutdownEndpoint=true"},
+		"404":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 404}, "no such endpoint"},
+		"401 of dapr":             {probe.Attempt{URL: "http://localhost:3500/v1.0/shutdown", Outcome: probe.Unready, Status: 401}, "DAPR_API_TOKEN"},
+		"401":                     {probe.Attempt{URL: "http://h/", Outcome: probe.Unready, Status: 401}, "credentials"},
+		"403":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 403}, "is the host localhost?"},
+		"405":                     {probe.Attempt{URL: "http://localhost:9901/ready", Outcome: probe.Unready, Status: 405}, "it takes no POST"},
+		"no answer":               {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.NoAnswer}, "the Job's Pod does not complete"},
+		"503":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 503}, ""},
+	} {
+		if got := quitHints.find(test.attempt); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
+			t.Errorf("quit, %s: got %q, want %q in it", name, got, test.want)
 		}
 	}
 }
@@ -411,7 +411,7 @@ func TestSeconds(t *testing.T) {
 }
 
 func TestLevels(t *testing.T) {
-	for name, want := range map[string]int{"debug": 3, "info": 3, "warn": 1, "error": 1} {
+	for name, want := range map[string]int{"debug": 4, "info": 3, "warn": 1, "error": 1} {
 		got := reported(t, app(level(name)), func(r *Reporter) {
 			r.Attempt(refused(1))
 			r.Heartbeat()
@@ -453,9 +453,9 @@ func TestLastLineOnASlowMachine(t *testing.T) {
 		l.put(func() string { time.Sleep(3*flushLimit + time.Millisecond); return "" })
 		_, _ = l.Write([]byte("x\n"))
 		l.flush()
-		_ = stderr.Close()
-		if got, err := io.ReadAll(reader); err != nil || string(got) != "x\n" {
-			t.Errorf("got %q, %v, want x", got, err)
+		got := make([]byte, 2)
+		if _, err := io.ReadFull(reader, got); err != nil || string(got) != "x\n" {
+			t.Errorf("got %q, %v, want the line", got, err)
 		}
 		close(l.queue)
 	})

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"errors"
 	"io"
 	"os"
 	"strings"
@@ -20,27 +19,29 @@ const flushLimit = 100 * time.Millisecond
 // in the queue return, and it alone knows what is on the terminal.
 type writer struct {
 	out   io.Writer
+	conn  syscall.RawConn // of out where that is a file, else nil
 	queue chan func() string
-	live  liveLine
+
+	live  string // the text of the live line, or ""
+	shown bool   // it is on the terminal
 }
 
-func newWriter(out io.Writer, onTerminal func()) *writer {
-	w := &writer{out: out, queue: make(chan func() string, 64)}
+func newWriter(stderr io.Writer, onTerminal func()) *writer {
+	w := &writer{out: stderr, conn: rawConn(stderr), queue: make(chan func() string, 64)}
+	if file := duplicate(w.conn); file != nil {
+		w.out = file
+	}
 	go w.run(onTerminal)
 	return w
 }
 
 func (w *writer) run(onTerminal func()) {
-	if isTerminal(w.out) && onTerminal != nil {
+	if isTerminal(w.conn) && onTerminal != nil {
 		onTerminal()
-	}
-	out := w.out
-	if conn := descriptor(out); conn != nil {
-		out = rawWriter{conn}
 	}
 	for next := range w.queue {
 		if text := next(); text != "" {
-			_, _ = io.WriteString(out, text) // an error has no one to go to
+			_, _ = io.WriteString(w.out, text) // an error has no one to go to
 		}
 	}
 }
@@ -55,16 +56,35 @@ func (w *writer) put(next func() string) {
 // Write takes one line and never fails.
 func (w *writer) Write(line []byte) (int, error) {
 	text := string(line)
-	w.put(func() string { return w.live.erase() + text + w.live.draw() })
+	w.put(func() string { return w.erase() + text + w.redraw() })
 	return len(line), nil
 }
 
-// draw changes the live line, or takes it away. What waits to be written gets no company: a terminal that is stopped
-// must not cost a line of the log its place.
+// draw changes the live line, or takes it away. While anything waits to be written there is no new drawing: on a
+// terminal that is stopped the queue is for the log.
 func (w *writer) draw(text string) {
 	if text == "" || len(w.queue) == 0 {
-		w.put(func() string { return w.live.set(text) })
+		w.put(func() string { w.live = text; return w.erase() + w.redraw() })
 	}
+}
+
+func (w *writer) erase() string {
+	if !w.shown {
+		return ""
+	}
+	w.shown = false
+	if inBackground(w.conn) {
+		return "" // a shell has written over it by now
+	}
+	return eraseLine
+}
+
+func (w *writer) redraw() string {
+	if w.live == "" || inBackground(w.conn) {
+		return ""
+	}
+	w.shown = true
+	return drawn(w.live)
 }
 
 // flush returns when every line is out, or after flushLimit. Where stderr has room, only the machine is slow: then it
@@ -87,8 +107,8 @@ func (w *writer) flush() {
 
 // hasRoom reports whether stderr would take a line now, as poll(2) sees it.
 func (w *writer) hasRoom() (room bool) {
-	if conn := descriptor(w.out); conn != nil {
-		_ = conn.Control(func(fd uintptr) {
+	if w.conn != nil {
+		_ = w.conn.Control(func(fd uintptr) {
 			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0)
 			room = n > 0 && err == nil
 		})
@@ -96,16 +116,8 @@ func (w *writer) hasRoom() (room bool) {
 	return room
 }
 
-func isTerminal(w io.Writer) (terminal bool) {
-	if conn := descriptor(w); conn != nil {
-		_ = conn.Control(func(fd uintptr) { terminal = isatty.IsTerminal(fd) })
-	}
-	return terminal
-}
-
-// descriptor returns that of a file, else nil. It is used as it is, since a file's Write ends the program where the
-// reader of stderr is gone (SIGPIPE in os/signal's documentation).
-func descriptor(w io.Writer) syscall.RawConn {
+// rawConn returns that of a file, else nil. Unlike File.Fd it leaves O_NONBLOCK as it is.
+func rawConn(w io.Writer) syscall.RawConn {
 	if file, ok := w.(*os.File); ok {
 		if conn, err := file.SyscallConn(); err == nil {
 			return conn
@@ -114,22 +126,24 @@ func descriptor(w io.Writer) syscall.RawConn {
 	return nil
 }
 
-// rawWriter is a file's Write without that.
-type rawWriter struct{ conn syscall.RawConn }
+func isTerminal(conn syscall.RawConn) (terminal bool) {
+	if conn != nil {
+		_ = conn.Control(func(fd uintptr) { terminal = isatty.IsTerminal(fd) })
+	}
+	return terminal
+}
 
-func (w rawWriter) Write(p []byte) (written int, err error) {
-	errConn := w.conn.Write(func(fd uintptr) bool {
-		for err = nil; written < len(p) && err == nil; {
-			var n int
-			n, err = unix.Write(int(fd), p[written:])
-			written += max(0, n)
-			if errors.Is(err, unix.EINTR) {
-				err = nil
+// duplicate returns the same file under a descriptor above 2, or nil. A write to descriptor 2 ends the program where the
+// reader is gone; above 2 it is an error (SIGPIPE in os/signal's documentation).
+func duplicate(conn syscall.RawConn) (file *os.File) {
+	if conn != nil {
+		_ = conn.Control(func(fd uintptr) {
+			if above, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3); err == nil {
+				file = os.NewFile(uintptr(above), "stderr")
 			}
-		}
-		return !errors.Is(err, unix.EAGAIN)
-	})
-	return written, errors.Join(err, errConn)
+		})
+	}
+	return file
 }
 
 // writeTerminationLog leaves the reason where kubectl describe pod shows it. The kubelet mounts a file there: nothing
