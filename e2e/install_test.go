@@ -157,6 +157,31 @@ func TestInstallFails(t *testing.T) {
 	}
 }
 
+// A run that was killed leaves its temporary file. The next one removes that, and only that.
+func TestInstallAfterAKilledOne(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".envoy-wait-1", ".envoy-wait-2345", ".envoy", "x.envoy-wait-1"} {
+		harness.WriteFile(t, filepath.Join(dir, name), "old", 0o600)
+	}
+	run(t, "--install", dir).Want(t, 0, "")
+	wantInstalled(t, filepath.Join(dir, "envoy-wait"))
+	harness.Want(t, "files", files(t, dir), ".envoy envoy-wait x.envoy-wait-1")
+}
+
+// Init containers of one Pod may share a volume, and run side by side.
+func TestInstallSideBySide(t *testing.T) {
+	dir := t.TempDir()
+	var all []*harness.Process
+	for range 8 {
+		all = append(all, harness.Start(t, envoyWait(t, "--install", dir)))
+	}
+	for _, p := range all {
+		p.Result().Want(t, 0, "")
+	}
+	wantInstalled(t, filepath.Join(dir, "envoy-wait"))
+	harness.Want(t, "files", files(t, dir), "envoy-wait")
+}
+
 func TestInstallOntoAFullDisk(t *testing.T) {
 	harness.NeedRoot(t)
 	dir := t.TempDir()

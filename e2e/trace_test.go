@@ -61,7 +61,7 @@ func TestTrace(t *testing.T) {
 		{name: "a missing interpreter", args: []string{"--disabled", "--", script},
 			want: []string{"open " + script, "write stderr"}},
 		{name: "--install", args: []string{"--install", installed},
-			want: []string{"open /proc/self/exe", "open temporary", "rename", "write temporary"}},
+			want: []string{"open /proc/self/exe", "open " + filepath.Dir(installed), "open temporary", "rename", "write temporary"}},
 		{name: "--help", args: []string{"--help"}, want: []string{"write stdout"}},
 		{name: "--version", args: []string{"--version"}, want: []string{"write stdout"}},
 		{name: "not ready in time", root: true, before: harness.InMounts("mount -t tmpfs tmpfs /dev; : >/dev/termination-log"),

@@ -7,8 +7,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// prefix is that of the temporary file beside the new one.
+const prefix = ".envoy-wait-"
 
 var errNotRegular = errors.New("not a regular file")
 
@@ -37,7 +43,11 @@ func replace(path string, content io.Reader) error {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 		return errNotRegular
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".envoy-wait-*")
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		defer func() { _ = dir.Close() }()
+		sweep(dir)
+	}
+	temp, err := os.CreateTemp(filepath.Dir(path), prefix+"*")
 	if err != nil {
 		return err
 	}
@@ -52,4 +62,18 @@ func replace(path string, content io.Reader) error {
 		return err
 	}
 	return os.Rename(temp.Name(), path)
+}
+
+// sweep removes what earlier runs have left that were killed. Until dir is closed no other run writes there. On a file
+// system without locks it does nothing.
+func sweep(dir *os.File) {
+	if unix.Flock(int(dir.Fd()), unix.LOCK_EX) != nil {
+		return
+	}
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		if strings.HasPrefix(name, prefix) {
+			_ = os.Remove(filepath.Join(dir.Name(), name))
+		}
+	}
 }
