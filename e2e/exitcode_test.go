@@ -25,7 +25,7 @@ func TestOnTimeout(t *testing.T) {
 	args := []string{"--url", url, "--timeout", "100ms", "--", "echo", "started"}
 	run(t, append([]string{"--on-timeout", "fail"}, args...)...).Want(t, 124, "")
 	r := run(t, args...).Want(t, 0, "started\n")
-	r.Says(t, "", `starting "echo" anyway`, url+": connection refused; hint: is there a sidecar")
+	r.Says(t, "", `starting "echo" anyway`, url+": connection refused; hint: no sidecar in this Pod")
 	warnings := 0
 	for _, line := range r.Lines(t) {
 		if line["severity"] == "WARNING" {

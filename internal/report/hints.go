@@ -8,20 +8,22 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// hint is where to look for one situation. A field that is zero fits any.
+// hint says what to do in one situation. A field that is zero fits any.
 type hint struct {
 	at      string        // how port and path of the URL begin, such as ":15020/"
 	scheme  string        // of the URL
 	outcome probe.Outcome // of the last attempt
 	status  [2]int        // the least and the most
+	cause   string        // part of the last cause
 	never   bool          // no attempt has reached the endpoint
+	job     bool          // the command is a Job's
 	text    string
 }
 
 type hints []hint
 
 // find returns the first hint that fits an attempt, or "".
-func (table hints) find(a probe.Attempt) string {
+func (table hints) find(a probe.Attempt, job bool) string {
 	u, err := neturl.Parse(a.URL)
 	if err != nil {
 		return ""
@@ -31,7 +33,8 @@ func (table hints) find(a probe.Attempt) string {
 			(h.scheme == "" || h.scheme == u.Scheme) &&
 			(h.outcome == 0 || h.outcome == a.Outcome) &&
 			(h.status[1] == 0 || h.status[0] <= a.Status && a.Status <= h.status[1]) &&
-			(!h.never || !a.Reached) {
+			strings.Contains(a.Cause(), h.cause) &&
+			(!h.never || !a.Reached) && (!h.job || job) {
 			return h.text
 		}
 	}
@@ -42,15 +45,23 @@ func exactly(status int) [2]int { return [2]int{status, status} }
 
 // waitHints are for a wait that timed out. The first that fits counts.
 var waitHints = hints{
-	{scheme: "file", outcome: probe.NoAnswer, text: "the file system does not answer: is what serves it running?"},
-	{scheme: "file", text: "has the writer of that file run, and is the file mounted here?"},
-	{scheme: "tcp", outcome: probe.Refused, text: "does anything listen there? in a mesh every connection is refused until the sidecar listens"},
-	{scheme: "tcp", outcome: probe.NoAnswer, text: "is the address right, and does a firewall or a NetworkPolicy drop the packets?"},
-	{at: ":9090/startup", outcome: probe.Refused, never: true, text: "does cloud-sql-proxy run in this Pod, with --health-check?"},
-	{outcome: probe.Refused, never: true, text: "is there a sidecar in this Pod, and is this an init container? sidecars start after those, unless native"},
-	{outcome: probe.Refused, text: "the sidecar was there and is gone: did it crash, or does it restart?"},
-	{at: ":15020/", status: exactly(http.StatusServiceUnavailable), text: "the sidecar has no configuration yet: the log of istio-proxy has the reason; is istiod reachable?"},
-	{status: exactly(http.StatusServiceUnavailable), text: "the sidecar runs and is not ready: its log has the reason; is its control plane reachable?"},
+	{scheme: "file", outcome: probe.NoAnswer, text: "the file system does not answer: look at what serves it"},
+	{scheme: "file", cause: "empty", text: "the file is there and empty: its writer must write something into it"},
+	{scheme: "file", cause: "not a regular file", text: "for a socket use unix:///path"},
+	{scheme: "file", text: "look at the writer of that file, and at the volume: is it mounted here too?"},
+	{scheme: "unix", outcome: probe.Refused, text: "look at the server of that socket, and at the path: it must be a socket, in a volume that is mounted here too"},
+	{scheme: "tcp", outcome: probe.Refused, text: "nothing listens there yet, or the sidecar does not: in a mesh it refuses every connection until it listens"},
+	{scheme: "tcp", outcome: probe.NoAnswer, text: "look at the address, at firewalls and at NetworkPolicies: one may drop the packets"},
+	{scheme: "https", cause: "HTTP response to HTTPS client", text: "the endpoint speaks no TLS: use http://"},
+	{scheme: "https", cause: "unknown authority", text: "name the file with the certificate of your CA in SSL_CERT_FILE"},
+	{at: ":9090/startup", outcome: probe.Refused, never: true, text: "start cloud-sql-proxy in this Pod, with --health-check"},
+	{at: ":9902/ready", outcome: probe.Refused, never: true, text: noSidecar + "; before Kuma 2.14 use --url http://localhost:9901/ready"},
+	{outcome: probe.Refused, never: true, job: true, text: noSidecar + "; a Job's first try may have told it to quit: set restartPolicy Never"},
+	{outcome: probe.Refused, never: true, text: noSidecar},
+	{outcome: probe.Refused, text: "the sidecar was there and is gone: look at its restarts and its last log"},
+	{at: ":15020/", status: exactly(http.StatusServiceUnavailable), text: "the sidecar has no configuration yet: look for the reason in the log of istio-proxy, and whether it reaches istiod"},
+	{at: ":3500/", status: exactly(http.StatusInternalServerError), text: "Dapr says 500 until it is ready: look for the reason in the log of daprd"},
+	{status: exactly(http.StatusServiceUnavailable), text: "the sidecar runs and is not ready: look for the reason in its log, and whether it reaches its control plane"},
 	{outcome: probe.NotHTTP, text: notReadiness},
 	{outcome: probe.Unready, status: [2]int{100, 499}, text: notReadiness},
 	{at: ":15021/", outcome: probe.NoAnswer, text: "Envoy does not answer: look at the sidecar's CPU limit and its log"},
@@ -58,18 +69,22 @@ var waitHints = hints{
 	{outcome: probe.NoAnswer, text: "the sidecar does not answer: look at its CPU limit and its log"},
 }
 
-const notReadiness = "is this URL, with its port, a readiness endpoint?"
+const (
+	noSidecar    = "no sidecar in this Pod, or an init container: sidecars that are not native start after those"
+	notReadiness = "no readiness endpoint: look at the URL and its port"
+)
 
 // quitHints are for a sidecar that was not told to quit. The first that fits counts.
 var quitHints = hints{
 	{at: ":4191/", status: exactly(http.StatusNotFound), text: "Linkerd's shutdown endpoint is off by default: set proxy.enableShutdownEndpoint=true in Helm"},
 	{at: ":3500/", status: exactly(http.StatusUnauthorized), text: "the sidecar wants a token (DAPR_API_TOKEN), which envoy-wait never sends"},
 	{at: ":20600/", outcome: probe.Refused, text: "20600 is the port that consul-k8s passes; the default of consul-dataplane is 20300: name it with --quit-url"},
-	{at: ":9091/", outcome: probe.Refused, text: "does cloud-sql-proxy run with --quitquitquit?"},
+	{at: ":9091/", outcome: probe.Refused, text: "start cloud-sql-proxy with --quitquitquit"},
 	{status: exactly(http.StatusUnauthorized), text: "the sidecar wants credentials"},
-	{status: exactly(http.StatusNotFound), text: "no such endpoint: is the URL right, and is shutdown enabled in this sidecar?"},
-	{status: exactly(http.StatusForbidden), text: "the sidecar takes this from its own Pod's loopback only: is the host localhost?"},
+	{status: exactly(http.StatusNotFound), text: "no such endpoint: look at the URL, and whether shutdown is enabled in this sidecar"},
+	{status: exactly(http.StatusForbidden), text: "the sidecar takes this from its own Pod's loopback only: use the host localhost"},
 	{status: exactly(http.StatusMethodNotAllowed), text: "it takes no POST: this is not a quit endpoint"},
-	{outcome: probe.Refused, text: "nothing listens there: has the sidecar ended already, or is there none in this Pod?"},
+	{status: [2]int{500, 599}, text: "the sidecar could not quit: look for the reason in its log"},
+	{outcome: probe.Refused, text: "nothing listens there: the sidecar has ended already, or there is none in this Pod"},
 	{outcome: probe.NoAnswer, text: "the sidecar may not have noticed, and then the Job's Pod does not complete"},
 }

@@ -34,6 +34,7 @@ type Options struct {
 	URLs     []string      // the endpoints, each one once
 	Timeout  time.Duration // of the wait; 0 or less is none
 	Command  string        // the name of the command, or ""
+	Job      bool          // the command is a Job's: the sidecar is told to quit after it
 	Once     bool          // one attempt, no wait
 	Disabled bool          // no wait
 
@@ -203,7 +204,7 @@ func (r *Reporter) Quit(a probe.Attempt) {
 	switch {
 	case a.Outcome != probe.Ready:
 		level, message = zerolog.WarnLevel, "not "+message
-		if hint := quitHints.find(a); hint != "" {
+		if hint := quitHints.find(a, r.options.Job); hint != "" {
 			message += "; hint: " + hint
 		}
 	case a.Status == 0:
@@ -247,7 +248,7 @@ func (r *Reporter) timedOut(timeout *probe.TimeoutError, then string) string {
 	message := what + then + ": " + causes(timeout.Pending...)
 	var hints []string
 	for _, a := range timeout.Pending {
-		if hint := waitHints.find(a); hint != "" && !timeout.Absent && !slices.Contains(hints, hint) {
+		if hint := waitHints.find(a, r.options.Job); hint != "" && !timeout.Absent && !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
@@ -210,35 +211,43 @@ func TestReportOfAnEndpointThatFlaps(t *testing.T) {
 // Each situation has its own hint.
 func TestHints(t *testing.T) {
 	const consul = "http://127.0.0.1:19000/ready"
+	certificate := errors.New("tls: failed to verify certificate: x509: certificate signed by unknown authority")
 	for name, test := range map[string]struct {
 		attempt probe.Attempt
 		want    string
 	}{
-		"only refused":                         {probe.Attempt{URL: url, Outcome: probe.Refused}, "is this an init container?"},
-		"only refused, Cloud SQL":              {probe.Attempt{URL: "http://localhost:9090/startup", Outcome: probe.Refused}, "--health-check?"},
-		"only refused, another URL":            {probe.Attempt{URL: "http://localhost:9090/healthz", Outcome: probe.Refused}, "is this an init container?"},
+		"only refused":                         {probe.Attempt{URL: url, Outcome: probe.Refused}, noSidecar},
+		"only refused, Cloud SQL":              {probe.Attempt{URL: "http://localhost:9090/startup", Outcome: probe.Refused}, "--health-check"},
+		"only refused, Kuma":                   {probe.Attempt{URL: "http://localhost:9902/ready", Outcome: probe.Refused}, "before Kuma 2.14"},
+		"only refused, another URL":            {probe.Attempt{URL: "http://localhost:9090/healthz", Outcome: probe.Refused}, noSidecar},
 		"refused after something":              {probe.Attempt{URL: url, Outcome: probe.Refused, Reached: true}, "was there and is gone"},
-		"503 of Istio":                         {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 503}, "is istiod reachable?"},
-		"503 of Istio, by address":             {probe.Attempt{URL: "http://127.0.0.1:15020/healthz/ready", Outcome: probe.Unready, Status: 503}, "is istiod reachable?"},
-		"503 of Consul":                        {probe.Attempt{URL: consul, Outcome: probe.Unready, Status: 503}, "is its control plane reachable?"},
-		"404":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 404}, "a readiness endpoint?"},
-		"204":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 204}, "a readiness endpoint?"},
-		"307":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 307}, "a readiness endpoint?"},
-		"not HTTP":                             {probe.Attempt{URL: url, Outcome: probe.NotHTTP}, "a readiness endpoint?"},
+		"503 of Istio":                         {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 503}, "reaches istiod"},
+		"503 of Istio, by address":             {probe.Attempt{URL: "http://127.0.0.1:15020/healthz/ready", Outcome: probe.Unready, Status: 503}, "reaches istiod"},
+		"503 of Consul":                        {probe.Attempt{URL: consul, Outcome: probe.Unready, Status: 503}, "reaches its control plane"},
+		"500 of Dapr":                          {probe.Attempt{URL: "http://localhost:3500/v1.0/healthz/outbound", Outcome: probe.Unready, Status: 500}, "the log of daprd"},
+		"404":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 404}, notReadiness},
+		"204":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 204}, notReadiness},
+		"307":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 307}, notReadiness},
+		"not HTTP":                             {probe.Attempt{URL: url, Outcome: probe.NotHTTP}, notReadiness},
+		"HTTP instead of TLS":                  {probe.Attempt{URL: "https://h/", Outcome: probe.NotHTTP, Err: http.ErrSchemeMismatch}, "use http://"},
+		"a private CA":                         {probe.Attempt{URL: "https://h/", Outcome: probe.Failed, Err: certificate}, "SSL_CERT_FILE"},
 		"no answer of the agent":               {probe.Attempt{URL: url, Outcome: probe.NoAnswer}, "Istio's agent does not answer"},
 		"no answer of Envoy":                   {probe.Attempt{URL: "http://localhost:15021/healthz/ready", Outcome: probe.NoAnswer}, "Envoy does not answer"},
 		"no answer, and a port in a path":      {probe.Attempt{URL: "http://localhost:3500/x:15021/", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
 		"no answer, and a port that is longer": {probe.Attempt{URL: "http://h:150210/", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
-		"a file":                               {probe.Attempt{URL: "file:///x", Outcome: probe.Refused}, "the writer of that file"},
+		"a file":                               {probe.Attempt{URL: "file:///x", Outcome: probe.Refused, Err: syscall.ENOENT}, "the writer of that file"},
+		"an empty file":                        {probe.Attempt{URL: "file:///x", Outcome: probe.Refused, Err: errors.New("the file is empty")}, "write something into it"},
+		"a socket as a file":                   {probe.Attempt{URL: "file:///x", Outcome: probe.Failed, Err: errors.New("not a regular file")}, "use unix:///path"},
 		"a file system that hangs":             {probe.Attempt{URL: "file:///x", Outcome: probe.NoAnswer}, "the file system does not answer"},
-		"a port":                               {probe.Attempt{URL: "tcp://h:1", Outcome: probe.Refused}, "does anything listen there?"},
-		"a port, in capitals":                  {probe.Attempt{URL: "TCP://h:1", Outcome: probe.Refused, Reached: true}, "does anything listen there?"},
-		"a port that hangs":                    {probe.Attempt{URL: "tcp://h:1", Outcome: probe.NoAnswer}, "a NetworkPolicy drop"},
+		"a file as a socket":                   {probe.Attempt{URL: "unix:///x:/ready", Outcome: probe.Refused}, "it must be a socket"},
+		"a port":                               {probe.Attempt{URL: "tcp://h:1", Outcome: probe.Refused}, "nothing listens there yet"},
+		"a port, in capitals":                  {probe.Attempt{URL: "TCP://h:1", Outcome: probe.Refused, Reached: true}, "nothing listens there yet"},
+		"a port that hangs":                    {probe.Attempt{URL: "tcp://h:1", Outcome: probe.NoAnswer}, "NetworkPolicies"},
 		"500":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 500}, ""},
 		"reset":                                {probe.Attempt{URL: url, Outcome: probe.Failed}, ""},
 		"nothing is known":                     {probe.Attempt{URL: url, Number: 1}, ""},
 	} {
-		got := waitHints.find(test.attempt)
+		got := waitHints.find(test.attempt, false)
 		if !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
 			t.Errorf("%s: got %q, want %q in it", name, got, test.want)
 		}
@@ -246,23 +255,27 @@ func TestHints(t *testing.T) {
 			t.Errorf("%s: got %q, want no part of Istio in it", name, got)
 		}
 	}
+	if got, want := waitHints.find(probe.Attempt{URL: url, Outcome: probe.Refused}, true), "a Job's first try may have told it to quit"; !strings.Contains(got, want) {
+		t.Errorf("a Job: got %q, want %q in it", got, want)
+	}
 	for name, test := range map[string]struct {
 		attempt probe.Attempt
 		want    string
 	}{
 		"istio refuses":           {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Refused}, "nothing listens there"},
 		"consul refuses":          {probe.Attempt{URL: "http://127.0.0.1:20600/graceful_shutdown", Outcome: probe.Refused}, "20300"},
-		"cloud-sql-proxy refuses": {probe.Attempt{URL: "http://localhost:9091/quitquitquit", Outcome: probe.Refused}, "--quitquitquit?"},
+		"cloud-sql-proxy refuses": {probe.Attempt{URL: "http://localhost:9091/quitquitquit", Outcome: probe.Refused}, "--quitquitquit"},
 		"404 of linkerd":          {probe.Attempt{URL: "http://localhost:4191/shutdown", Outcome: probe.Unready, Status: 404}, "proxy.enableShutdownEndpoint=true"},
 		"404":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 404}, "no such endpoint"},
 		"401 of dapr":             {probe.Attempt{URL: "http://localhost:3500/v1.0/shutdown", Outcome: probe.Unready, Status: 401}, "DAPR_API_TOKEN"},
 		"401":                     {probe.Attempt{URL: "http://h/", Outcome: probe.Unready, Status: 401}, "credentials"},
-		"403":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 403}, "is the host localhost?"},
+		"403":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 403}, "use the host localhost"},
 		"405":                     {probe.Attempt{URL: "http://localhost:9901/ready", Outcome: probe.Unready, Status: 405}, "it takes no POST"},
 		"no answer":               {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.NoAnswer}, "the Job's Pod does not complete"},
-		"503":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 503}, ""},
+		"503":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 503}, "could not quit"},
+		"301":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 301}, ""},
 	} {
-		if got := quitHints.find(test.attempt); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
+		if got := quitHints.find(test.attempt, true); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
 			t.Errorf("quit, %s: got %q, want %q in it", name, got, test.want)
 		}
 	}
@@ -271,8 +284,7 @@ func TestHints(t *testing.T) {
 // A timeout names all that is pending, and each hint once.
 func TestReportOfATimeout(t *testing.T) {
 	timeout := &probe.TimeoutError{Elapsed: time.Minute, Pending: []probe.Attempt{refused(7), {URL: "tcp://h:1", Number: 2, Outcome: probe.Failed, Err: syscall.ECONNRESET}}}
-	const causes = url + ": connection refused; tcp://h:1: connection reset by peer; hint: is there a sidecar in this Pod, and is this an init container? " +
-		"sidecars start after those, unless native"
+	const causes = url + ": connection refused; tcp://h:1: connection reset by peer; hint: " + noSidecar
 	o := app(urls(url, "tcp://h:1"), level("warn"))
 	wants(t, reported(t, o, func(r *Reporter) { r.StartingAnyway(timeout) }),
 		map[string]any{"severity": "WARNING", "message": `not ready after 1m0s, starting "app" anyway: ` + causes, "attempts": 9.0})
@@ -342,7 +354,7 @@ func TestReportOfAQuit(t *testing.T) {
 	}),
 		map[string]any{"severity": "INFO", "message": "told to quit: http://xxxxx@localhost:15020/quitquitquit: status 200", "elapsed": 1.511, "attempts": 3.0},
 		map[string]any{"severity": "INFO", "message": "told to quit: http://xxxxx@localhost:15020/quitquitquit: gone before it answered"},
-		map[string]any{"severity": "WARNING", "message": "not told to quit: http://xxxxx@localhost:15020/quitquitquit: status 403; hint: the sidecar takes this from its own Pod's loopback only: is the host localhost?"},
+		map[string]any{"severity": "WARNING", "message": "not told to quit: http://xxxxx@localhost:15020/quitquitquit: status 403; hint: the sidecar takes this from its own Pod's loopback only: use the host localhost"},
 		map[string]any{"severity": "WARNING", "message": "not told to quit: http://xxxxx@localhost:15020/quitquitquit: connection reset by peer"},
 		map[string]any{"message": "exit status 3: the sidecar is not told to quit (--quit-on success)", "exit_status": 3.0},
 	)
