@@ -109,6 +109,30 @@ func TestCadence(t *testing.T) {
 	}
 }
 
+// body blocks until the attempt is given up, as the body of an answer does that never comes.
+type body struct{ context.Context }
+
+func (b body) Read([]byte) (int, error) { <-b.Done(); return 0, b.Err() }
+
+func (b body) Close() error { return nil }
+
+// A body that never comes changes nothing in the cadence.
+func TestCadenceWithoutABody(t *testing.T) {
+	for timeout, want := range map[time.Duration]int{time.Second: 10, 3 * time.Second: 29, time.Minute: 153} {
+		synctest.Test(t, func(t *testing.T) {
+			var timedOut *TimeoutError
+			err := wait(t.Context(), Config{Timeout: timeout - 1}, func(endpoint, time.Duration) http.RoundTripper {
+				return roundTripFunc(func(req *http.Request) (*http.Response, error) {
+					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: body{req.Context()}, Request: req}, nil
+				})
+			}, nil)
+			if !errors.As(err, &timedOut) || timedOut.Attempts != want || timedOut.Elapsed != timeout-1 {
+				t.Errorf("got %+v, want %d attempts in %v", err, want, timeout)
+			}
+		})
+	}
+}
+
 // A wait lags by a share of its own length, never by more than the interval.
 func TestLag(t *testing.T) {
 	for _, test := range []struct {

@@ -176,7 +176,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	}
 }
 
-// An answer that hands over the connection is one like any other.
+// An answer that hands over the connection is one like any other. No context ends a read of its body.
 func TestSwitchingProtocols(t *testing.T) {
 	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) {
 		readRequest(conn)
@@ -185,6 +185,25 @@ func TestSwitchingProtocols(t *testing.T) {
 	})
 	if got := attempt(t, 3, Config{URLs: []string{s.url()}}); got.Number != 3 || got.Outcome != Unready || got.Status != 101 {
 		t.Errorf("%+v", got)
+	}
+	start := time.Now()
+	err := Wait(t.Context(), Config{URLs: []string{s.url()}, Timeout: 250 * time.Millisecond})
+	if took := time.Since(start); err == nil || took > 5*time.Second {
+		t.Errorf("%v after %v, want a timeout after 250ms", err, took)
+	}
+}
+
+// A body that never comes costs no attempt.
+func TestBodyThatNeverComes(t *testing.T) {
+	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) {
+		readRequest(conn)
+		_, _ = io.WriteString(conn, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	var timedOut *TimeoutError
+	err := Wait(t.Context(), Config{URLs: []string{s.url()}, Timeout: 3 * time.Second})
+	if !errors.As(err, &timedOut) || timedOut.Attempts < 14 || timedOut.Attempts > 29 {
+		t.Errorf("got %+v, want a timeout after about 28 attempts", err)
 	}
 }
 
@@ -225,6 +244,17 @@ func TestBodyIsNotAwaited(t *testing.T) {
 	})
 	if got := attempt(t, 1, Config{URLs: []string{s.url()}}); got.Outcome != Ready {
 		t.Errorf("%+v", got)
+	}
+}
+
+// A redirect whose Location does not parse is a status like any other, each time.
+func TestBrokenLocation(t *testing.T) {
+	s := answering(t, "HTTP/1.1 302 Found\r\nLocation: http://%zz/\r\nContent-Length: 0\r\n\r\n", true)
+	if got := attempt(t, 3, Config{URLs: []string{s.url()}}); got.Number != 3 || got.Outcome != Unready || got.Cause() != "status 302" {
+		t.Errorf("attempt %d: outcome %d (%s), want the third with status 302", got.Number, got.Outcome, got.Cause())
+	}
+	if n := s.connections.Load(); n != 1 {
+		t.Errorf("%d connections, want 1", n)
 	}
 }
 
