@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -21,8 +22,11 @@ var (
 // isHTTP reports whether there is a status to judge.
 func (e endpoint) isHTTP() bool { return e.scheme != "tcp" && e.scheme != "file" }
 
+// errReady is what a transport without HTTP returns where the endpoint is ready: there is no response to return.
+var errReady = errors.New("ready")
+
 // transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
-// serves all. One that has no status answers 200 where the endpoint is ready.
+// serves all.
 func (e endpoint) transport(requestTimeout time.Duration) http.RoundTripper {
 	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, requestTimeout / 2}
 	switch e.scheme {
@@ -60,10 +64,7 @@ func (dial connects) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		err = conn.Close()
 	}
-	if err != nil {
-		return nil, err
-	}
-	return answer(req), nil
+	return nil, cmp.Or(err, errReady)
 }
 
 // file is ready where there is a file with something in it. The kernel may never return from a look at a file system
@@ -82,10 +83,7 @@ func (f *file) RoundTrip(req *http.Request) (*http.Response, error) {
 	select {
 	case err := <-f.look:
 		f.look = nil
-		if err != nil {
-			return nil, err
-		}
-		return answer(req), nil
+		return nil, cmp.Or(err, errReady)
 	case <-req.Context().Done():
 		return nil, context.Cause(req.Context())
 	}

@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"strings"
 	"time"
@@ -32,16 +33,19 @@ func parseGate(raw string, knock func(netip.AddrPort) bool) (gate, error) {
 // gated reports whether to knock: the endpoint has answered that it is not ready, and the gate was never open.
 func (t *target) gated() bool { return t.gate != nil && t.opened.IsZero() && t.last.Outcome == Unready }
 
-// waitAtGate returns when the gate opens, or when an attempt is due though the gate is shut.
-func (t *target) waitAtGate(ctx context.Context) {
+// waitAtGate is the PrepareRetry of the library: it returns when the gate opens, or when an attempt is due though the
+// gate is shut. Its error says that the wait has ended: there is no attempt any more.
+func (t *target) waitAtGate(req *http.Request) error {
+	ctx := req.Context()
 	due := t.ended.Add(pauseAtGate(t.ended.Sub(t.start), t.interval))
 	for t.gated() && ctx.Err() == nil && time.Now().Before(due) {
 		if t.gate() {
 			t.opened = time.Now()
-			return
+			break
 		}
 		sleep(ctx, min(pause(time.Since(t.start), t.interval, true), time.Until(due)))
 	}
+	return ctx.Err()
 }
 
 func sleep(ctx context.Context, d time.Duration) {

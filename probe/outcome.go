@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 )
@@ -34,6 +35,9 @@ var (
 // classify sorts the error of one attempt. Its error is the cause alone, without URL, addresses and ephemeral port,
 // so that equal causes read alike.
 func classify(err error) (Outcome, error) {
+	if wrapped, ok := errors.AsType[*url.Error](err); ok {
+		err = wrapped.Err // without the URL
+	}
 	for _, nothing := range []error{syscall.ECONNREFUSED, syscall.ENOENT, errEmpty} {
 		if errors.Is(err, nothing) {
 			return Refused, nothing
@@ -43,7 +47,7 @@ func classify(err error) (Outcome, error) {
 	var timeout net.Error
 	var dns *net.DNSError
 	switch {
-	case errors.Is(err, errTold):
+	case errors.Is(err, errReady):
 		return Ready, nil
 	case errors.As(err, &dns):
 		return Failed, errors.New("looking up the host: " + dns.Err)

@@ -179,7 +179,7 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duratio
 	var targets []*target
 	p := policy{
 		method: http.MethodGet, userAgent: cfg.UserAgent, accepts: cfg.Accepts,
-		again:          func(a Attempt) bool { return a.Outcome != Ready && !cfg.Once },
+		again:          func(t *target) bool { return t.last.Outcome != Ready && !cfg.Once },
 		requestTimeout: cfg.RequestTimeout, interval: cfg.Interval, gate: gate,
 		report: func(a Attempt) {
 			cfg.OnAttempt(a)

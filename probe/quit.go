@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptrace"
-	"sync/atomic"
 	"time"
 )
 
@@ -72,12 +70,10 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	targets, err := newTargets(cfg.URLs, parseQuitURL, start, policy{
 		method: http.MethodPost, userAgent: cmp.Or(cfg.UserAgent, defaultUserAgent),
 		accepts:        func(status int) bool { return status/100 == 2 },
-		again:          func(a Attempt) bool { return (a.Outcome == Refused || a.Outcome == Failed) && cfg.Retry() },
+		again:          cfg.again,
 		requestTimeout: cfg.Timeout, interval: DefaultInterval,
 		report: func(Attempt) {},
-	}, func(e endpoint, requestTimeout time.Duration) http.RoundTripper {
-		return &quitTransport{RoundTripper: e.transport(requestTimeout), retry: cfg.Retry}
-	})
+	}, endpoint.transport)
 	if err != nil {
 		return fmt.Errorf("probe: QuitConfig.URLs: %w", err)
 	}
@@ -92,31 +88,21 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	return errors.Join(errs...)
 }
 
-// errTold is what became of a request after which the sidecar is gone.
-var errTold = errors.New("connection closed after the request")
-
-// quitTransport recognizes a sidecar that was told and is gone before it answered.
-type quitTransport struct {
-	http.RoundTripper
-	retry func() bool
-	ended bool // a connection did, after the request was sent
-}
-
-func (t *quitTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	var sent atomic.Bool // set by another goroutine
-	trace := &httptrace.ClientTrace{WroteRequest: func(info httptrace.WroteRequestInfo) { sent.Store(info.Err == nil) }}
-	resp, err := t.RoundTripper.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-	if err == nil {
-		return resp, nil
+// again says whether to tell a sidecar once more. It turns the last attempt into a ready one where the sidecar is gone
+// before it has answered.
+func (c *QuitConfig) again(t *target) bool {
+	ended := t.sent.Load() && errors.Is(t.last.Err, errClosed)
+	told := t.closed && t.last.Outcome == Refused
+	t.closed = t.closed || ended
+	switch {
+	case told, t.last.Outcome != Refused && t.last.Outcome != Failed:
+	case c.Retry():
+		return true
+	default:
+		told = ended
 	}
-	outcome, cause := classify(err)
-	end := sent.Load() && errors.Is(cause, errClosed)
-	if t.ended && outcome == Refused || end && !t.retry() {
-		return nil, errTold
+	if told {
+		t.last.Outcome, t.last.Err = Ready, nil
 	}
-	t.ended = t.ended || end
-	return nil, err
+	return false
 }
-
-// CloseIdleConnections passes it on: the embedded interface does not have it.
-func (t *quitTransport) CloseIdleConnections() { closeIdle(t.RoundTripper) }

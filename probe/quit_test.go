@@ -140,6 +140,21 @@ func TestQuitWithoutRetry(t *testing.T) {
 	}
 }
 
+// Retry is asked once for each attempt that told nobody, whatever became of its connection.
+func TestQuitAsksRetryOnce(t *testing.T) {
+	ends := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { readRequest(conn) })
+	resets := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { _ = conn.(*net.TCPConn).SetLinger(0) })
+	for _, s := range []*server{ends, resets} {
+		asked := 0
+		results, _ := quitResults(t.Context(), t, QuitConfig{
+			URLs: []string{s.url()}, Timeout: time.Minute, Retry: func() bool { asked++; return asked < 3 },
+		})
+		if got := results[s.url()]; asked != 3 || got.Number != 3 || s.connections.Load() != 3 {
+			t.Errorf("asked %d times in %d attempts, %d connections, want 3", asked, got.Number, s.connections.Load())
+		}
+	}
+}
+
 // Every status is final, also that of a redirect that leads nowhere.
 func TestQuitOfABrokenRedirect(t *testing.T) {
 	s := answering(t, "HTTP/1.1 302 Found\r\nLocation: http://%zz/\r\nContent-Length: 0\r\n\r\n", false)

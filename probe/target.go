@@ -7,27 +7,26 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/http/httptrace"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
 )
 
 const (
-	// telling is how long an attempt that the deadline cuts off must have lasted to count as a hang. A sound endpoint
-	// on loopback answers in milliseconds. A shorter attempt says nothing, so the cause found before it stays the
-	// last.
-	telling = time.Second
+	// leastHang is how long an attempt that the end of the wait cuts off must have lasted to count as a hang. A sound
+	// endpoint on loopback answers in milliseconds. A shorter attempt says nothing: the cause found before it stays.
+	leastHang = time.Second
 
 	// frozen is how late an attempt may end after its deadline. A later end means that the process was stopped
 	// meanwhile (SIGSTOP, a cgroup freezer, a suspended machine): the attempt says nothing about the endpoint.
 	frozen = 250 * time.Millisecond
 
-	// drainLimit and drainTimeout bound what is read of a body. The only use of a body is that its end lets the
-	// connection be kept.
-	drainLimit   = 4 << 10
-	drainTimeout = 100 * time.Millisecond
+	// bodyTimeout bounds the body of an answer. A body has one use: where it ends, the connection can be kept.
+	bodyTimeout = 100 * time.Millisecond
 )
 
 // policy says how to ask, and what to make of the answers. Wait and Quit differ in nothing else.
@@ -35,7 +34,7 @@ type policy struct {
 	method         string
 	userAgent      string
 	accepts        func(status int) bool
-	again          func(Attempt) bool // whether to ask once more
+	again          func(*target) bool // whether to make another attempt; asked once after each
 	requestTimeout time.Duration
 	interval       time.Duration
 	report         func(Attempt) // called after each attempt, never twice at once
@@ -46,14 +45,17 @@ type policy struct {
 type target struct {
 	policy
 	endpoint  endpoint
-	transport http.RoundTripper // makes the attempts
+	transport http.RoundTripper // connects, asks, and returns the headers
 	start     time.Time
 	mu        *sync.Mutex // guards last in all targets, and report
 
-	number int       // of the attempt under way, or the last one
-	ended  time.Time // when the last attempt ended
-	last   Attempt   // the last one that says something
-	opened time.Time // when the gate was found open
+	number     int         // of the attempt under way, or of the last one
+	began, due time.Time   // when that attempt began, and its deadline
+	ended      time.Time   // when it ended: with the headers, or with an error
+	sent       atomic.Bool // its request was sent; set by a goroutine of net/http
+	last       Attempt     // the last one that says something
+	opened     time.Time   // when the gate was found open
+	closed     bool        // a connection has ended after the request was sent; of use to Quit
 }
 
 func newTargets(urls []string, parse func(string) (endpoint, error), start time.Time, p policy,
@@ -87,21 +89,23 @@ func pollAll(ctx context.Context, targets []*target, each func(Attempt)) {
 	polls.Wait()
 }
 
-// poll asks until the policy has enough or ctx is done. The outcome is in t.last alone, never in what a library
-// returns.
+// poll makes attempts until the policy has enough or ctx is done. What they found is in t.last alone, never in what a
+// library returns.
 func (t *target) poll(ctx context.Context) {
-	client := &retryablehttp.Client{
-		HTTPClient: &http.Client{Transport: t},
-		RetryMax:   math.MaxInt, // 0 would mean one try; the context ends the loop
-		CheckRetry: func(ctx context.Context, _ *http.Response, _ error) (bool, error) { return t.again(t.last), ctx.Err() },
-		Backoff: func(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-			return t.pause() - time.Since(t.ended)
-		},
-	}
 	defer closeIdle(t.transport)
-	req, err := retryablehttp.NewRequestWithContext(ctx, t.method, t.endpoint.request, nil)
-	if err != nil {
-		return // parseURL has refused what has no request
+	client := &retryablehttp.Client{
+		HTTPClient:   &http.Client{Transport: t},
+		RetryMax:     math.MaxInt, // 0 would mean one attempt
+		CheckRetry:   t.check,
+		Backoff:      t.backoff,
+		PrepareRetry: t.waitAtGate,
+	}
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(info httptrace.WroteRequestInfo) { t.sent.Store(info.Err == nil) },
+	})
+	req, err := retryablehttp.NewRequestWithContext(traced, t.method, t.endpoint.request, nil)
+	if err != nil || ctx.Err() != nil {
+		return // err is nil: parseURL has refused what has no request
 	}
 	req.Header.Set("User-Agent", t.userAgent)
 	if resp, err := client.Do(req); err == nil {
@@ -109,108 +113,100 @@ func (t *target) poll(ctx context.Context) {
 	}
 }
 
-// RoundTrip makes one attempt, as soon as the gate allows it. retryablehttp and http.Client see that it was made, and no
-// more: no Location to follow, no Retry-After to obey, no body to drain.
+// RoundTrip makes one attempt and owns its deadline: connecting, asking and waiting for the headers end with
+// requestTimeout, the body ends bodyTimeout after the headers.
 func (t *target) RoundTrip(req *http.Request) (*http.Response, error) {
-	t.waitAtGate(req.Context())
-	if err := req.Context().Err(); err != nil {
-		return nil, err // the wait has ended: no attempt any more
-	}
-	t.attempt(req)
-	return answer(req), nil
-}
-
-// pause is the time from the end of an attempt to the next attempt, or to the first knock before it.
-func (t *target) pause() time.Duration {
-	full := pause(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused || t.gated())
-	if t.opened.IsZero() {
-		return full
-	}
-	return min(full, max(t.ended.Sub(t.opened), MinInterval)) // it will be ready in a moment: 10 ms, 20 ms, 40 ms ...
-}
-
-// attempt asks once and records the outcome. It owns the deadline of the attempt: connecting, asking and waiting for
-// the headers all end with it.
-func (t *target) attempt(req *http.Request) {
 	ctx, cancel := context.WithTimeoutCause(req.Context(), t.requestTimeout, errNoAnswer)
-	defer cancel()
 	t.number++
-	began := time.Now()
+	t.sent.Store(false)
+	t.began = time.Now()
+	t.due, _ = ctx.Deadline()
 	resp, err := t.transport.RoundTrip(req.WithContext(ctx))
 	t.ended = time.Now()
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	resp.Header.Del("Location") // http.Client would fail where it does not parse, and follow it where it does
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		_ = resp.Body.Close() // it is the connection itself, and no context ends a read of it
+		resp.Body = http.NoBody
+	}
+	late := time.AfterFunc(bodyTimeout, cancel)
+	resp.Body = attemptBody{resp.Body, func() { late.Stop(); cancel() }}
+	return resp, nil
+}
+
+// attemptBody ends its attempt when it is closed.
+type attemptBody struct {
+	io.ReadCloser
+	end func()
+}
+
+func (b attemptBody) Close() error {
+	defer b.end()
+	return b.ReadCloser.Close()
+}
+
+// check is the CheckRetry of the library: it judges an attempt, records it, and says whether to make another.
+func (t *target) check(ctx context.Context, resp *http.Response, err error) (again bool, _ error) {
+	t.record(t.judge(ctx, resp, err))
+	return t.again(t) && ctx.Err() == nil, nil
+}
+
+// judge returns Outcome, Status and Err of an attempt. Outcome is 0 where it says nothing about the endpoint.
+func (t *target) judge(ctx context.Context, resp *http.Response, err error) Attempt {
 	if err == nil {
-		outcome, status, cause := t.judge(resp)
-		t.record(outcome, status, cause)
-		drain(resp, outcome, cancel)
-		return
+		return t.judgeAnswer(resp)
 	}
 	outcome, cause := classify(err)
 	if outcome != NoAnswer && !errors.Is(err, context.Cause(ctx)) {
-		t.record(outcome, 0, cause)
-		return
+		return Attempt{Outcome: outcome, Err: cause}
 	}
 	closeIdle(t.transport) // a connection that is not there yet would go on connecting
-	if t.saysSomething(ctx, req.Context(), began) {
-		t.record(NoAnswer, 0, errNoAnswer)
-		return
+	if !t.isHang(ctx) {
+		return Attempt{}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last.Number = t.number
+	return Attempt{Outcome: NoAnswer, Err: errNoAnswer}
 }
 
-// saysSomething is false for an attempt without an answer that proves nothing: the process was frozen, or the end of
-// the wait came too early for a hang.
-func (t *target) saysSomething(attempt, wait context.Context, began time.Time) bool {
-	if deadline, ok := attempt.Deadline(); ok && t.ended.Sub(deadline) > frozen {
+// judgeAnswer judges complete headers. Go's HTTP client takes any three characters that strconv.Atoi takes for a
+// status, "+20" too.
+func (t *target) judgeAnswer(resp *http.Response) Attempt {
+	switch status := resp.StatusCode; {
+	case status < 100 || status > 599:
+		text, _, _ := strings.Cut(resp.Status, " ")
+		return Attempt{Outcome: NotHTTP, Err: fmt.Errorf("malformed HTTP status code %q", text)}
+	case t.accepts(status):
+		return Attempt{Outcome: Ready, Status: status}
+	default:
+		return Attempt{Outcome: Unready, Status: status}
+	}
+}
+
+// isHang is false for an attempt without an answer that proves nothing: the process was frozen, or the wait ended too
+// early for a hang.
+func (t *target) isHang(wait context.Context) bool {
+	if t.ended.Sub(t.due) > frozen {
 		return false
 	}
 	deadline, ok := wait.Deadline()
 	cutOff := wait.Err() != nil || ok && !t.ended.Before(deadline)
 	firstOne := t.last.Outcome == 0 && !errors.Is(wait.Err(), context.Canceled) // at the deadline it is all there is
-	return !cutOff || t.ended.Sub(began) >= telling || firstOne
+	return !cutOff || t.ended.Sub(t.began) >= leastHang || firstOne
 }
 
-// judge says what a complete answer means. Go's HTTP client takes any three characters that strconv.Atoi takes, "+20"
-// too.
-func (t *target) judge(resp *http.Response) (outcome Outcome, status int, cause error) {
-	switch status := resp.StatusCode; {
-	case !t.endpoint.isHTTP():
-		return Ready, 0, nil
-	case status < 100 || status > 599:
-		text, _, _ := strings.Cut(resp.Status, " ")
-		return NotHTTP, 0, fmt.Errorf("malformed HTTP status code %q", text)
-	case t.accepts(status):
-		return Ready, status, nil
-	default:
-		return Unready, status, nil
-	}
-}
-
-func (t *target) record(outcome Outcome, status int, cause error) {
+func (t *target) record(a Attempt) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.last = Attempt{
-		URL: t.last.URL, Number: t.number, Elapsed: t.ended.Sub(t.start),
-		Outcome: outcome, Reached: t.last.Reached || outcome != Refused, Status: status, Err: cause,
+	t.last.Number = t.number
+	if a.Outcome == 0 {
+		return
 	}
-	t.report(t.last)
-}
-
-// drain reads so much of a body that the connection can be kept for the next attempt, and closes it. The body of a
-// 101 is the connection itself, which no context ends.
-func drain(resp *http.Response, outcome Outcome, cancel func()) {
-	if outcome != Ready && resp.StatusCode != http.StatusSwitchingProtocols {
-		timer := time.AfterFunc(drainTimeout, cancel)
-		defer timer.Stop()
-		_, _ = io.CopyN(io.Discard, resp.Body, drainLimit)
-	}
-	_ = resp.Body.Close()
-}
-
-// answer is a response without content.
-func answer(req *http.Request) *http.Response {
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: req}
+	a.URL, a.Number, a.Elapsed = t.last.URL, t.number, t.ended.Sub(t.start)
+	a.Reached = t.last.Reached || a.Outcome != Refused
+	t.last = a
+	t.report(a)
 }
 
 func closeIdle(transport http.RoundTripper) {

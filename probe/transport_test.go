@@ -133,7 +133,10 @@ func TestAnswers(t *testing.T) {
 				t.Errorf("outcome %d (%s), want %d (%s)", got.Outcome, got.Cause(), test.want, test.cause)
 			}
 			if len(got.Cause()) > 200 {
-				t.Errorf("the cause has %d bytes", len(got.Cause()))
+				t.Errorf("the cause has %d bytes, want at most 200", len(got.Cause()))
+			}
+			if strings.Contains(got.Cause(), "127.0.0.1") || strings.Contains(got.Cause(), "Get ") {
+				t.Errorf("got the cause %q, want it without the request", got.Cause())
 			}
 		})
 	}
