@@ -1,34 +1,55 @@
 package probe
 
 import (
+	"context"
 	"net/http"
 	"time"
 )
 
-// pause is the time between two attempts after a wait of elapsed. A share of the elapsed time keeps the lag in
+// pace is the pause between two attempts after a wait of elapsed. A share of the elapsed time keeps the lag in
 // proportion to the wait and makes the number of attempts grow with its logarithm. The bounds differ: a refusal costs
 // the sidecar nothing, while Istio's agent writes a warning line for each failed probe that reaches it.
-func pause(elapsed, interval time.Duration, refused bool) time.Duration {
+func pace(elapsed, interval time.Duration, refused bool) time.Duration {
 	if refused {
-		return min(clamp(elapsed/50, 10*time.Millisecond, 250*time.Millisecond), interval)
+		return min(max(elapsed/50, 10*time.Millisecond), 250*time.Millisecond, interval)
 	}
 	return min(max(elapsed/20, 100*time.Millisecond), interval)
 }
 
-// pauseAtGate is that time while a gate is shut.
-func pauseAtGate(elapsed, interval time.Duration) time.Duration {
-	return 4 * pause(elapsed, interval, false)
-}
-
-func clamp(d, low, high time.Duration) time.Duration {
-	return max(low, min(d, high))
-}
-
 // backoff is the Backoff of the library: the time to the next attempt, or to the first knock at the gate before it.
 func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	full := pause(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused || t.gated())
+	pause := pace(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused || t.gated())
 	if !t.opened.IsZero() {
-		full = min(full, max(t.ended.Sub(t.opened), MinInterval)) // it will be ready in a moment: 10 ms, 20 ms, 40 ms ...
+		pause = min(pause, max(t.ended.Sub(t.opened), MinInterval)) // it will be ready in a moment: 10 ms, 20 ms, 40 ms ...
 	}
-	return full - time.Since(t.ended)
+	return pause - time.Since(t.ended)
+}
+
+// gated reports whether to knock at the gate: the endpoint has answered that it is not ready, and the gate was never
+// open.
+func (t *target) gated() bool { return t.gate != nil && t.opened.IsZero() && t.last.Outcome == Unready }
+
+// waitAtGate is the PrepareRetry of the library. It knocks at the gate, at the pace of refused attempts, and returns
+// when the gate opens. While it is shut, attempts are made at a quarter of their pace. An error says that the wait has
+// ended.
+func (t *target) waitAtGate(req *http.Request) error {
+	ctx := req.Context()
+	due := t.ended.Add(4 * pace(t.ended.Sub(t.start), t.interval, false))
+	for t.gated() && ctx.Err() == nil && time.Now().Before(due) {
+		if t.gate() {
+			t.opened = time.Now()
+			break
+		}
+		sleep(ctx, min(pace(time.Since(t.start), t.interval, true), time.Until(due)))
+	}
+	return ctx.Err()
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -30,8 +29,7 @@ import (
 // The values that the zero Config stands for. They are right for Istio's agent and so for Cloud Service Mesh.
 const (
 	DefaultURL            = "http://localhost:15020/healthz/ready"
-	DefaultGate           = "tcp://127.0.0.1:15021"
-	DefaultQuitURL        = "http://localhost:15020/quitquitquit"
+	DefaultGate           = 15021
 	DefaultTimeout        = 60 * time.Second
 	DefaultRequestTimeout = 5 * time.Second
 	DefaultInterval       = 500 * time.Millisecond
@@ -54,9 +52,8 @@ type Config struct {
 	//	tcp://host:port                  the connection is accepted
 	//	file:///path                     a file that is there and not empty
 	URLs []string
-	// Gate, if set, is the address of a listener that refuses connections until the endpoints are about to be ready. It
-	// has the form of DefaultGate, with an IPv4 address of loopback. Empty means none, but DefaultGate where URLs is
-	// empty, too. Only Linux has gates.
+	// Gate, if set, is a TCP port on loopback that refuses connections until the endpoints are about to be ready. Zero
+	// means none, but DefaultGate where URLs is empty. It is ignored on other systems than Linux.
 	//
 	// While an endpoint answers that it is not ready, Wait connects to Gate, which costs the sidecar nothing, and asks
 	// the endpoint a quarter as often. When a connection is accepted, Wait closes it and sends nothing. It asks the
@@ -66,7 +63,7 @@ type Config struct {
 	// Envoy calls listen(2) on DefaultGate when its workers start (doFinalPreWorkerInit in
 	// source/common/listener_manager/listener_impl.cc), and Istio's agent then answers 200
 	// (pilot/cmd/pilot-agent/status/ready/probe.go).
-	Gate string
+	Gate uint16
 	// Accepts says which HTTP status is ready. Nil means 200 alone.
 	Accepts func(status int) bool
 	// Timeout bounds the whole wait. Zero means DefaultTimeout, NoTimeout no bound but the context's.
@@ -158,14 +155,10 @@ func Wait(ctx context.Context, cfg Config) error {
 }
 
 // wait is Wait with a network that tests can choose.
-func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duration) http.RoundTripper, knock func(netip.AddrPort) bool) error {
+func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duration) http.RoundTripper, knock func(port uint16) bool) error {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return err
-	}
-	gate, err := parseGate(cfg.Gate, knock)
-	if err != nil {
-		return fmt.Errorf("probe: Config.Gate: %q: %w", Redact(cfg.Gate), err)
 	}
 	start := time.Now()
 	if cfg.Timeout > 0 {
@@ -180,7 +173,7 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duratio
 	p := policy{
 		method: http.MethodGet, userAgent: cfg.UserAgent, accepts: cfg.Accepts,
 		again:          func(t *target) bool { return t.last.Outcome != Ready && !cfg.Once },
-		requestTimeout: cfg.RequestTimeout, interval: cfg.Interval, gate: gate,
+		requestTimeout: cfg.RequestTimeout, interval: cfg.Interval,
 		report: func(a Attempt) {
 			cfg.OnAttempt(a)
 			if cfg.AbsentAfter > 0 && allAbsent(targets, cfg.AbsentAfter) {
@@ -188,6 +181,10 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duratio
 			}
 		},
 	}
+	if cfg.Gate != 0 && knock != nil {
+		p.gate = func() bool { return knock(cfg.Gate) }
+	}
+	var err error
 	targets, err = newTargets(cfg.URLs, parseURL, start, p, transport)
 	if err != nil {
 		return fmt.Errorf("probe: Config.URLs: %w", err)

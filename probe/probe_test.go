@@ -452,9 +452,6 @@ func TestConfigThatCanNeverWork(t *testing.T) {
 		{Config{RequestTimeout: -1}, "Config.RequestTimeout: -1ns: must be positive"},
 		{Config{Interval: time.Millisecond}, "Config.Interval: 1ms: must be at least 10ms"},
 		{Config{Interval: -time.Second}, "Config.Interval: -1s: must be at least 10ms"},
-		{Config{Gate: "127.0.0.1:15021"}, `Config.Gate: "127.0.0.1:15021": must be of the form tcp://127.0.0.1:15021`},
-		{Config{Gate: "tcp://10.0.0.1:15021"}, `Config.Gate: "tcp://10.0.0.1:15021": must be of the form tcp://127.0.0.1:15021`},
-		{Config{Gate: "http://u:secret@h/"}, `Config.Gate: "http://xxxxx@h/": must be of the form tcp://127.0.0.1:15021`},
 		{Config{AbsentAfter: -time.Second}, "Config.AbsentAfter: -1s: must not be negative"},
 	} {
 		test.cfg.OnAttempt = func(Attempt) { t.Errorf("%s: there was an attempt", test.want) }

@@ -1,21 +1,18 @@
 package probe
 
-import (
-	"net/netip"
-	"syscall"
-)
+import "syscall"
 
-// knock reports whether a connection is accepted, and closes it. It never waits, so an address that hangs delays
+// knock reports whether 127.0.0.1 accepts a connection to port, and closes it. It never waits, so a port that hangs delays
 // nothing: on loopback the handshake is over by then, but for a machine under load, whose next knock will tell. It is
 // also cheaper than net.Dialer: docs/performance.md has the figures.
-var knock = func(address netip.AddrPort) bool {
+func knock(port uint16) bool {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = syscall.Close(fd) }()
 	_ = leaveThePort(fd)
-	_ = syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(address.Port()), Addr: address.Addr().As4()})
+	_ = syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(port), Addr: [4]byte{127, 0, 0, 1}})
 	_, err = syscall.Getpeername(fd) // ENOTCONN where it was refused
 	return err == nil
 }

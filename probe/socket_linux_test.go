@@ -19,7 +19,7 @@ func TestKnock(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	err := Wait(ctx, Config{
-		URLs: []string{status.url()}, Gate: "tcp://" + gate.Addr().String(),
+		URLs: []string{status.url()}, Gate: uint16(gate.port()),
 		OnAttempt: func(a Attempt) {
 			if a.Number == 5 {
 				cancel()

@@ -2,12 +2,9 @@
 
 package probe
 
-import (
-	"net/netip"
-	"syscall"
-)
+import "syscall"
 
 var (
-	knock   func(netip.AddrPort) bool                              // nil: there are no gates
+	knock   func(port uint16) bool                                 // nil: there are no gates
 	control func(network, address string, c syscall.RawConn) error // nil: none
 )

@@ -38,7 +38,7 @@ type policy struct {
 	requestTimeout time.Duration
 	interval       time.Duration
 	report         func(Attempt) // called after each attempt, never twice at once
-	gate           gate          // nil where there is none
+	gate           func() bool   // whether the gate accepts a connection; nil where there is none
 }
 
 // target is one endpoint and what is known of it.

@@ -92,7 +92,7 @@ func (s *Settings) read(r *reader) {
 	sidecar := presetCalled(r.oneOf("sidecar"))
 	urls := r.urls("url", probe.ValidateURL, probe.DefaultURL)
 	s.Sidecars = sidecars(sidecar, urls)
-	gate := "" // whoever has moved the ports names the URL
+	gate := uint16(0) // whoever has moved the ports names the URL
 	if len(urls) == 0 {
 		urls, gate = []string{sidecar.ready}, sidecar.gate
 	}

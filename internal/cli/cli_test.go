@@ -225,12 +225,12 @@ func TestPresets(t *testing.T) {
 // Only Istio's preset has a gate, and a --url takes it away.
 func TestGate(t *testing.T) {
 	for _, p := range presets {
-		want := map[string]string{"istio": probe.DefaultGate}[p.name]
+		want := map[string]uint16{"istio": probe.DefaultGate}[p.name]
 		if s, err := parse([]string{"--sidecar", p.name}, nil); err != nil || s.Probe.Gate != want {
-			t.Errorf("%s: %q, %v, want %q", p.name, s.Probe.Gate, err, want)
+			t.Errorf("%s: %d, %v, want %d", p.name, s.Probe.Gate, err, want)
 		}
-		if s, err := parse(nil, []string{"ENVOY_WAIT_SIDECAR=" + p.name, "ENVOY_WAIT_URL=" + p.ready}); err != nil || s.Probe.Gate != "" {
-			t.Errorf("%s, with a URL: %q, %v, want none", p.name, s.Probe.Gate, err)
+		if s, err := parse(nil, []string{"ENVOY_WAIT_SIDECAR=" + p.name, "ENVOY_WAIT_URL=" + p.ready}); err != nil || s.Probe.Gate != 0 {
+			t.Errorf("%s, with a URL: %d, %v, want none", p.name, s.Probe.Gate, err)
 		}
 	}
 }

@@ -10,7 +10,8 @@ import (
 // preset is a sidecar that is known by name: where it tells whether it is ready, which status it answers then, and
 // where a POST quits it ("" where nothing does). note says for which of them that is true. gate is probe.Config.Gate.
 type preset struct {
-	name, ready, status, quit, note, gate string
+	name, ready, status, quit, note string
+	gate                            uint16
 }
 
 // presets is what --sidecar chooses from; the first is the default. Each was tried against the real program. The
@@ -19,17 +20,17 @@ var presets = []preset{
 	// github.com/istio/istio: pilot/cmd/pilot-agent/status/server.go
 	{"istio", "http://localhost:15020/healthz/ready", "200", "http://localhost:15020/quitquitquit", "", probe.DefaultGate},
 	// www.envoyproxy.io/docs/envoy/latest/operations/admin; the port is the documentation's example
-	{"envoy", "http://localhost:9901/ready", "200", "http://localhost:9901/quitquitquit", "an Envoy whose admin is on 9901", ""},
+	{"envoy", "http://localhost:9901/ready", "200", "http://localhost:9901/quitquitquit", "an Envoy whose admin is on 9901", 0},
 	// github.com/hashicorp/consul-k8s: connect-inject/webhook/consul_dataplane_sidecar.go
-	{"consul", "http://127.0.0.1:19000/ready", "200", "http://127.0.0.1:20600/graceful_shutdown", "as consul-k8s starts it", ""},
+	{"consul", "http://127.0.0.1:19000/ready", "200", "http://127.0.0.1:20600/graceful_shutdown", "as consul-k8s starts it", 0},
 	// github.com/kumahq/kuma: app/kuma-dp/pkg/dataplane/readiness
-	{"kuma", "http://localhost:9902/ready", "200", "", "2.14 and later", ""},
+	{"kuma", "http://localhost:9902/ready", "200", "", "2.14 and later", 0},
 	// linkerd.io/2/tasks/graceful-shutdown
-	{"linkerd", "http://localhost:4191/ready", "200", "http://localhost:4191/shutdown", "quit: with proxy.enableShutdownEndpoint=true", ""},
+	{"linkerd", "http://localhost:4191/ready", "200", "http://localhost:4191/shutdown", "quit: with proxy.enableShutdownEndpoint=true", 0},
 	// docs.dapr.io/reference/api/health_api: outbound does not wait for the app itself
-	{"dapr", "http://localhost:3500/v1.0/healthz/outbound", "204", "http://localhost:3500/v1.0/shutdown", "quit: without DAPR_API_TOKEN", ""},
+	{"dapr", "http://localhost:3500/v1.0/healthz/outbound", "204", "http://localhost:3500/v1.0/shutdown", "quit: without DAPR_API_TOKEN", 0},
 	// github.com/GoogleCloudPlatform/cloud-sql-proxy
-	{"cloud-sql-proxy", "http://localhost:9090/startup", "200", "http://localhost:9091/quitquitquit", "v2 with --health-check and --quitquitquit", ""},
+	{"cloud-sql-proxy", "http://localhost:9090/startup", "200", "http://localhost:9091/quitquitquit", "v2 with --health-check and --quitquitquit", 0},
 }
 
 // presetCalled returns the preset of that name; there is one.

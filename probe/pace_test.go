@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/netip"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -20,7 +19,7 @@ type gated struct {
 
 func (g *gated) wait(ctx context.Context, cfg Config) error {
 	start := time.Now()
-	return wait(ctx, cfg, g.endpoint.transport(), func(netip.AddrPort) bool {
+	return wait(ctx, cfg, g.endpoint.transport(), func(uint16) bool {
 		g.knocks++
 		return g.knock(time.Since(start))
 	})
