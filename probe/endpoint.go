@@ -19,6 +19,13 @@ var (
 	errNotRegular = errors.New("not a regular file")
 )
 
+// endpoint is a URL taken apart.
+type endpoint struct {
+	scheme  string
+	address string // host:port, or the path of a socket or file
+	request string // the URL of an HTTP request
+}
+
 // isHTTP reports whether there is a status to judge.
 func (e endpoint) isHTTP() bool { return e.scheme != "tcp" && e.scheme != "file" }
 

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Outcome is how one attempt ended. The zero value is none of them.
@@ -24,6 +26,79 @@ const (
 	NotHTTP                     // an answer that is no HTTP, or TLS on one side only
 	Failed                      // everything else: reset, EOF, no such host, no route
 )
+
+var outcomes = [...]string{"none", "ready", "unready", "refused", "no answer", "not HTTP", "failed"}
+
+// String returns the outcome in a word or two, such as "no answer".
+func (o Outcome) String() string {
+	if int(o) >= len(outcomes) {
+		return fmt.Sprintf("Outcome(%d)", uint8(o))
+	}
+	return outcomes[o]
+}
+
+// Attempt is what one attempt at one URL found.
+type Attempt struct {
+	URL     string        // as configured: it may hold a password, see Redact
+	Number  int           // counts the attempts at this URL, from 1
+	Elapsed time.Duration // since the wait began
+	Outcome Outcome       // how the attempt ended; 0 before the first that says something
+	Reached bool          // this attempt or an earlier one at this URL was not Refused
+	Status  int           // from 100 to 599, where Outcome is Ready or Unready; 0 for tcp and file
+	Err     error         // the cause where there is no HTTP status, else nil
+}
+
+// String tells the attempt in one line, without the password of its URL.
+func (a Attempt) String() string {
+	return fmt.Sprintf("attempt %d after %v: %s: %s", a.Number, a.Elapsed.Round(time.Millisecond), Redact(a.URL), a.Cause())
+}
+
+// Cause is the outcome in a few words, such as "connection refused" or "status 503". The source port, which changes
+// with every attempt, is not part of it.
+func (a Attempt) Cause() string {
+	switch {
+	case a.Err != nil:
+		return a.Err.Error()
+	case a.Status != 0:
+		return fmt.Sprintf("status %d", a.Status)
+	case a.Outcome == Ready:
+		return "ready"
+	case a.Number == 0:
+		return "no attempt yet"
+	default:
+		return "no attempt was completed"
+	}
+}
+
+// TimeoutError is what Wait returns when a deadline passed before every endpoint was ready, or when AbsentAfter or
+// Once ended the wait. It wraps context.DeadlineExceeded and the last causes.
+type TimeoutError struct {
+	Absent   bool          // Config.AbsentAfter ended the wait
+	Once     bool          // Config.Once did
+	Elapsed  time.Duration // how long the wait took
+	Attempts int           // all of them, at all URLs
+	Pending  []Attempt     // the last attempt at each URL that was not ready, in the order of Config.URLs; never empty
+}
+
+// Error names every endpoint that was not ready, with its own last cause.
+func (e *TimeoutError) Error() string {
+	causes := make([]string, len(e.Pending))
+	for i, a := range e.Pending {
+		causes[i] = Redact(a.URL) + ": " + a.Cause()
+	}
+	return fmt.Sprintf("not ready after %v: %s", e.Elapsed.Round(time.Millisecond), strings.Join(causes, "; "))
+}
+
+// Unwrap lets errors.Is find context.DeadlineExceeded and the last causes, such as syscall.ECONNREFUSED.
+func (e *TimeoutError) Unwrap() []error {
+	errs := []error{context.DeadlineExceeded}
+	for _, a := range e.Pending {
+		if a.Err != nil {
+			errs = append(errs, a.Err)
+		}
+	}
+	return errs
+}
 
 var (
 	// errNoAnswer is the cause of every NoAnswer, wherever the time went.

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -320,12 +319,5 @@ func TestResolver(t *testing.T) {
 	got := attempt(t, 1, Config{URLs: []string{"http://sidecar.invalid/"}})
 	if !asked || got.Outcome != Failed || !strings.HasPrefix(got.Cause(), "looking up the host: ") {
 		t.Errorf("%+v", got)
-	}
-}
-
-func TestClassifyKeepsTheErrno(t *testing.T) {
-	err := &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}
-	if outcome, cause := classify(err); outcome != Failed || !errors.Is(cause, syscall.ENETUNREACH) {
-		t.Errorf("outcome %d, cause %v", outcome, cause)
 	}
 }

@@ -20,13 +20,6 @@ func ValidateURL(raw string) error {
 	return err
 }
 
-// endpoint is a URL taken apart.
-type endpoint struct {
-	scheme  string
-	address string // host:port, or the path of a socket or file
-	request string // the URL of an HTTP request
-}
-
 var errScheme = errors.New("the scheme must be http, https, tcp, unix or file")
 
 func parseURL(raw string) (endpoint, error) {
