@@ -3,6 +3,7 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"net/http"
@@ -34,28 +35,29 @@ var errReady = errors.New("ready")
 
 // transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
 // serves all.
-func (e endpoint) transport(requestTimeout time.Duration) http.RoundTripper {
-	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, requestTimeout / 2}
+func (e endpoint) transport(p policy) http.RoundTripper {
+	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, p.requestTimeout / 2}
 	switch e.scheme {
 	case "tcp":
 		return connects(func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, "tcp", e.address) })
 	case "file":
 		return &file{check: func() error { return checkFile(e.address) }}
 	case "unix":
-		return overHTTP(func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return overHTTP(p, func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return d.DialContext(ctx, "unix", e.address)
 		})
 	default:
-		return overHTTP(d.dial)
+		return overHTTP(p, d.dial)
 	}
 }
 
-func overHTTP(dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
+func overHTTP(p policy, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
 	http1 := new(http.Protocols)
 	http1.SetHTTP1(true)
 	return &http.Transport{
 		Proxy:                  nil, // a sidecar is never behind one
 		DialContext:            dial,
+		TLSClientConfig:        &tls.Config{RootCAs: p.rootCAs},
 		Protocols:              http1,
 		MaxIdleConns:           1,
 		DisableCompression:     true, // or a body would be inflated

@@ -95,7 +95,7 @@ func TestFileSystemThatHangs(t *testing.T) {
 				t.Errorf("%+v", a)
 			}
 		}}
-		err := wait(t.Context(), cfg, func(endpoint, time.Duration) http.RoundTripper { return hangs }, nil)
+		err := wait(t.Context(), cfg, func(endpoint, policy) http.RoundTripper { return hangs }, nil)
 		if err != nil || looks != 1 || attempts < 10 || time.Since(start) > time.Minute+DefaultInterval {
 			t.Errorf("%v after %v: %d looks in %d attempts", err, time.Since(start), looks, attempts)
 		}

@@ -36,6 +36,22 @@ func ExampleWait() {
 	// error: <nil>
 }
 
+// A Job tells its sidecar to quit when it has ended, or its Pod never completes.
+func ExampleQuit() {
+	sidecar := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		fmt.Println("the sidecar gets a", r.Method)
+	}))
+	defer sidecar.Close()
+
+	err := probe.Quit(context.Background(), probe.QuitConfig{
+		URLs: []string{sidecar.URL}, // leave it out for Istio
+	})
+	fmt.Println("error:", err)
+	// Output:
+	// the sidecar gets a POST
+	// error: <nil>
+}
+
 // What a timeout says, field by field.
 func ExampleTimeoutError() {
 	sidecar := httptest.NewServer(http.NotFoundHandler())

@@ -102,10 +102,19 @@ func (e *TimeoutError) Unwrap() []error {
 
 var (
 	// errNoAnswer is the cause of every NoAnswer, wherever the time went.
-	errNoAnswer = errors.New("no answer in time")
+	errNoAnswer error = &cause{"no answer in time", context.DeadlineExceeded}
 	// errClosed is the cause where the other side ended the connection (EOF).
 	errClosed = errors.New("connection closed without a complete answer")
 )
+
+// cause is an error in words of our own.
+type cause struct {
+	text    string
+	wrapped error
+}
+
+func (c *cause) Error() string { return c.text }
+func (c *cause) Unwrap() error { return c.wrapped }
 
 // classify sorts the error of one attempt. Its error is the cause alone, without URL, addresses and ephemeral port,
 // so that equal causes read alike.

@@ -18,11 +18,14 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 )
 
 // The values that the zero Config stands for. They are right for Istio's agent and so for Cloud Service Mesh.
@@ -67,6 +70,9 @@ type Config struct {
 	Accepts func(status int) bool
 	// Timeout bounds the whole wait. Zero means DefaultTimeout, NoTimeout no bound but the context's.
 	Timeout time.Duration
+	// Start is when the wait began, by time.Now: Timeout, AbsentAfter and Attempt.Elapsed count from it. Zero means the
+	// call of Wait.
+	Start time.Time
 	// RequestTimeout bounds one attempt, from connecting to the end of the headers. Zero means DefaultRequestTimeout.
 	// Istio's agent takes up to 4 s for an answer while Envoy's admin hangs.
 	RequestTimeout time.Duration
@@ -78,7 +84,9 @@ type Config struct {
 	AbsentAfter time.Duration
 	// Once makes one attempt at each URL, and no wait: what is not ready then is a *TimeoutError.
 	Once bool
-	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
+	// RootCAs are the authorities that may sign the certificate of an https endpoint. Nil means the system's.
+	RootCAs *x509.CertPool
+	// UserAgent is sent as the User-Agent header, and must have no control character. Empty means "envoy-wait".
 	UserAgent string
 	// OnAttempt, if set, is called after every attempt, from the goroutines that poll but never from two at once. It
 	// delays the next attempt for as long as it runs. It is not called once Wait has returned.
@@ -96,15 +104,14 @@ func Wait(ctx context.Context, cfg Config) error {
 }
 
 // wait is Wait with a network that tests can choose.
-func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duration) http.RoundTripper, knock func(port uint16) bool) error {
+func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http.RoundTripper, knock func(port uint16) bool) error {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return err
 	}
-	start := time.Now()
 	if cfg.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, start.Add(cfg.Timeout))
+		ctx, cancel = context.WithDeadline(ctx, cfg.Start.Add(cfg.Timeout))
 		defer cancel()
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -113,8 +120,8 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duratio
 	var targets []*target
 	p := policy{
 		method: http.MethodGet, userAgent: cfg.UserAgent, accepts: cfg.Accepts,
-		again:          func(t *target) bool { return t.last.Outcome != Ready && !cfg.Once },
-		requestTimeout: cfg.RequestTimeout, interval: cfg.Interval,
+		again: func(t *target) bool { return t.last.Outcome != Ready && !cfg.Once },
+		start: cfg.Start, requestTimeout: cfg.RequestTimeout, interval: cfg.Interval, rootCAs: cfg.RootCAs,
 		report: func(a Attempt) {
 			cfg.OnAttempt(a)
 			if cfg.AbsentAfter > 0 && allAbsent(targets, cfg.AbsentAfter) {
@@ -126,12 +133,12 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, time.Duratio
 		p.gate = func() bool { return knock(cfg.Gate) }
 	}
 	var err error
-	targets, err = newTargets(cfg.URLs, parseURL, start, p, transport)
+	targets, err = newTargets(cfg.URLs, parseURL, p, transport)
 	if err != nil {
 		return fmt.Errorf("probe: Config.URLs: %w", err)
 	}
 	pollAll(ctx, targets, func(Attempt) {})
-	return cfg.result(ctx, targets, time.Since(start))
+	return cfg.result(ctx, targets)
 }
 
 // allAbsent reports whether every target was refused at each attempt, for so long.
@@ -140,8 +147,8 @@ func allAbsent(targets []*target, after time.Duration) bool {
 }
 
 // result says how a wait ended in which no target is polled any more.
-func (c Config) result(ctx context.Context, targets []*target, elapsed time.Duration) error {
-	timeout := &TimeoutError{Elapsed: elapsed, Once: c.Once}
+func (c Config) result(ctx context.Context, targets []*target) error {
+	timeout := &TimeoutError{Elapsed: time.Since(c.Start), Once: c.Once}
 	for _, t := range targets {
 		timeout.Attempts += t.last.Number
 		if t.last.Outcome != Ready {
@@ -166,6 +173,9 @@ func (c Config) withDefaults() Config {
 	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
 	c.Interval = cmp.Or(c.Interval, DefaultInterval)
+	if c.Start.IsZero() {
+		c.Start = time.Now()
+	}
 	c.UserAgent = cmp.Or(c.UserAgent, defaultUserAgent)
 	if c.Accepts == nil {
 		c.Accepts = func(status int) bool { return status == http.StatusOK }
@@ -178,12 +188,19 @@ func (c Config) withDefaults() Config {
 
 func (c Config) validate() error {
 	switch {
+	case c.Timeout < 0 && c.Timeout != NoTimeout:
+		return fmt.Errorf("probe: Config.Timeout: %v: must be positive, 0 or NoTimeout", c.Timeout)
 	case c.RequestTimeout < 0:
 		return fmt.Errorf("probe: Config.RequestTimeout: %v: must be positive", c.RequestTimeout)
 	case c.Interval < MinInterval:
 		return fmt.Errorf("probe: Config.Interval: %v: must be at least %v", c.Interval, MinInterval)
 	case c.AbsentAfter < 0:
 		return fmt.Errorf("probe: Config.AbsentAfter: %v: must not be negative", c.AbsentAfter)
+	case !canBeSent(c.UserAgent):
+		return fmt.Errorf("probe: Config.UserAgent: %q: must have no control character", c.UserAgent)
 	}
 	return nil
 }
+
+// canBeSent reports whether net/http sends a value as a header.
+func canBeSent(value string) bool { return !strings.ContainsFunc(value, unicode.IsControl) }

@@ -25,9 +25,9 @@ func (s script) wait(ctx context.Context, cfg Config) error {
 	return wait(ctx, cfg, s.transport(), nil)
 }
 
-func (s script) transport() func(endpoint, time.Duration) http.RoundTripper {
+func (s script) transport() func(endpoint, policy) http.RoundTripper {
 	start := time.Now()
-	return func(endpoint, time.Duration) http.RoundTripper {
+	return func(endpoint, policy) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if req.Context().Err() != nil {
 				return nil, req.Context().Err()
@@ -121,7 +121,7 @@ func TestCadenceWithoutABody(t *testing.T) {
 	for timeout, want := range map[time.Duration]int{time.Second: 10, 3 * time.Second: 29, time.Minute: 153} {
 		synctest.Test(t, func(t *testing.T) {
 			var timedOut *TimeoutError
-			err := wait(t.Context(), Config{Timeout: timeout - 1}, func(endpoint, time.Duration) http.RoundTripper {
+			err := wait(t.Context(), Config{Timeout: timeout - 1}, func(endpoint, policy) http.RoundTripper {
 				return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: body{req.Context()}, Request: req}, nil
 				})
@@ -233,7 +233,7 @@ func TestEverythingIsRetried(t *testing.T) {
 func TestRetryAfterIsNotObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := wait(t.Context(), Config{}, func(endpoint, time.Duration) http.RoundTripper {
+		err := wait(t.Context(), Config{}, func(endpoint, policy) http.RoundTripper {
 			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 				resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
 				if time.Since(start) >= 2*time.Second {
@@ -412,6 +412,38 @@ func TestWithoutATimeout(t *testing.T) {
 	})
 }
 
+// Timeout, AbsentAfter and Elapsed count from Start.
+func TestStart(t *testing.T) {
+	for _, test := range []struct {
+		cfg         Config
+		took, first time.Duration // the wait, and Elapsed of the first attempt
+	}{
+		{Config{Timeout: 10 * time.Second}, 10 * time.Second, 3 * time.Second},
+		{Config{Timeout: time.Minute, AbsentAfter: 5 * time.Second}, 5 * time.Second, 3 * time.Second},
+		{Config{Timeout: 2 * time.Second}, 3 * time.Second, 0}, // over before the call: no attempt
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			test.cfg.Start = time.Now()
+			time.Sleep(3 * time.Second)
+			var first time.Duration
+			test.cfg.OnAttempt = func(a Attempt) {
+				if a.Number == 1 {
+					first = a.Elapsed
+				}
+			}
+			var timedOut *TimeoutError
+			err := script(refused).wait(t.Context(), test.cfg)
+			took := time.Since(test.cfg.Start)
+			if !errors.As(err, &timedOut) || timedOut.Elapsed != took || took < test.took || took > test.took+100*time.Millisecond {
+				t.Errorf("got %v after %v, want a timeout after %v", err, took, test.took)
+			}
+			if first != test.first {
+				t.Errorf("the first attempt is reported after %v, want %v", first, test.first)
+			}
+		})
+	}
+}
+
 func TestContext(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -453,6 +485,9 @@ func TestConfigThatCanNeverWork(t *testing.T) {
 		{Config{Interval: time.Millisecond}, "Config.Interval: 1ms: must be at least 10ms"},
 		{Config{Interval: -time.Second}, "Config.Interval: -1s: must be at least 10ms"},
 		{Config{AbsentAfter: -time.Second}, "Config.AbsentAfter: -1s: must not be negative"},
+		{Config{Timeout: -time.Second}, "Config.Timeout: -1s: must be positive, 0 or NoTimeout"},
+		{Config{UserAgent: "a\nb"}, `Config.UserAgent: "a\nb": must have no control character`},
+		{Config{UserAgent: "a\x7fb"}, `Config.UserAgent: "a\x7fb": must have no control character`},
 	} {
 		test.cfg.OnAttempt = func(Attempt) { t.Errorf("%s: there was an attempt", test.want) }
 		if err := Wait(t.Context(), test.cfg); err == nil || !strings.HasSuffix(err.Error(), test.want) {

@@ -3,25 +3,31 @@ package probe
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"time"
 )
 
-// DefaultQuitTimeout is what a zero QuitConfig.Timeout stands for.
-const DefaultQuitTimeout = 5 * time.Second
+// What the zero QuitConfig stands for: Istio's agent.
+const (
+	DefaultQuitURL     = "http://localhost:15020/quitquitquit"
+	DefaultQuitTimeout = 5 * time.Second
+)
 
 // QuitConfig says whom to tell to quit.
 type QuitConfig struct {
-	// URLs are the quit endpoints, of the schemes http, https and unix.
+	// URLs are the quit endpoints, of the schemes http, https and unix. Empty means DefaultQuitURL.
 	URLs []string
 	// Timeout bounds all of it together. Zero means DefaultQuitTimeout.
 	Timeout time.Duration
 	// Retry, if set, is asked after an attempt that told nobody: false ends the attempts at that URL. It is called
 	// from several goroutines. Nil means true.
 	Retry func() bool
-	// UserAgent is sent as the User-Agent header. Empty means "envoy-wait".
+	// RootCAs are the authorities that may sign the certificate of an https endpoint. Nil means the system's.
+	RootCAs *x509.CertPool
+	// UserAgent is sent as the User-Agent header, and must have no control character. Empty means "envoy-wait".
 	UserAgent string
 	// OnResult, if set, is called once for each URL with the last attempt, never twice at once. Its Outcome is Ready
 	// where the sidecar was told: with a status of 2xx, or with 0 where it was gone before it answered.
@@ -43,7 +49,8 @@ func parseQuitURL(raw string) (endpoint, error) {
 }
 
 // Quit tells sidecars to quit: it sends a POST without a body to every URL, side by side, and returns nil if each was
-// told, else an error that names each that was not. Whether a sidecar does quit is not awaited.
+// told. Otherwise its error names each that was not. It wraps their causes, such as syscall.ECONNREFUSED, and
+// context.DeadlineExceeded or context.Canceled where the time or ctx ended. Whether a sidecar does quit is not awaited.
 //
 // A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after the request was sent and refuses a
 // later one: Istio's agent may exit before its answer is out. One that listens on was not told: the handler of that agent
@@ -53,9 +60,15 @@ func parseQuitURL(raw string) (endpoint, error) {
 // A connection that is refused, ends or is reset is tried again within Timeout, paced as in Wait: the sidecar may only
 // be starting. Every other status is final, and so is an answer that is not HTTP. Redirects are not followed.
 func Quit(ctx context.Context, cfg QuitConfig) error {
+	if len(cfg.URLs) == 0 {
+		cfg.URLs = []string{DefaultQuitURL}
+	}
 	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultQuitTimeout)
-	if cfg.Timeout < 0 {
-		return fmt.Errorf("probe: QuitConfig.Timeout: %v: must not be negative", cfg.Timeout)
+	switch {
+	case cfg.Timeout < 0:
+		return fmt.Errorf("probe: QuitConfig.Timeout: %v: must be positive or 0", cfg.Timeout)
+	case !canBeSent(cfg.UserAgent):
+		return fmt.Errorf("probe: QuitConfig.UserAgent: %q: must have no control character", cfg.UserAgent)
 	}
 	if cfg.OnResult == nil {
 		cfg.OnResult = func(Attempt) {}
@@ -67,12 +80,11 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	ctx, cancel := context.WithDeadline(ctx, start.Add(cfg.Timeout))
 	defer cancel()
 
-	targets, err := newTargets(cfg.URLs, parseQuitURL, start, policy{
+	targets, err := newTargets(cfg.URLs, parseQuitURL, policy{
 		method: http.MethodPost, userAgent: cmp.Or(cfg.UserAgent, defaultUserAgent),
-		accepts:        func(status int) bool { return status/100 == 2 },
-		again:          cfg.again,
-		requestTimeout: cfg.Timeout, interval: DefaultInterval,
-		report: func(Attempt) {},
+		accepts: func(status int) bool { return status/100 == 2 },
+		again:   cfg.again, report: func(Attempt) {},
+		start: start, requestTimeout: cfg.Timeout, interval: DefaultInterval, rootCAs: cfg.RootCAs,
 	}, endpoint.transport)
 	if err != nil {
 		return fmt.Errorf("probe: QuitConfig.URLs: %w", err)
@@ -82,8 +94,11 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	var errs []error
 	for _, t := range targets {
 		if t.last.Outcome != Ready {
-			errs = append(errs, fmt.Errorf("telling %s to quit: %s", Redact(t.last.URL), t.last.Cause()))
+			errs = append(errs, fmt.Errorf("telling %s to quit: %w", Redact(t.last.URL), cmp.Or(t.last.Err, errors.New(t.last.Cause()))))
 		}
+	}
+	if len(errs) > 0 && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ctx.Err(), errors.Join(errs...))
 	}
 	return errors.Join(errs...)
 }

@@ -2,9 +2,11 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -176,12 +178,55 @@ func TestQuitTimeout(t *testing.T) {
 }
 
 func TestQuitConfigThatCanNeverWork(t *testing.T) {
-	for _, cfg := range []QuitConfig{
-		{URLs: []string{"tcp://h:1"}}, {URLs: []string{"file:///x"}}, {URLs: []string{"http://"}}, {Timeout: -1},
+	const scheme = "the scheme must be http, https or unix"
+	for _, test := range []struct {
+		cfg  QuitConfig
+		want string
+	}{
+		{QuitConfig{URLs: []string{"tcp://h:1"}}, `probe: QuitConfig.URLs: "tcp://h:1": ` + scheme},
+		{QuitConfig{URLs: []string{"file:///x"}}, `probe: QuitConfig.URLs: "file:///x": ` + scheme},
+		{QuitConfig{URLs: []string{"http://"}}, `probe: QuitConfig.URLs: "http://": the host is missing`},
+		{QuitConfig{Timeout: -1}, "probe: QuitConfig.Timeout: -1ns: must be positive or 0"},
+		{QuitConfig{UserAgent: "a\rb"}, `probe: QuitConfig.UserAgent: "a\rb": must have no control character`},
 	} {
-		results, err := quitResults(t.Context(), t, cfg)
-		if err == nil || len(results) > 0 {
-			t.Errorf("%+v: %v, %v", cfg, results, err)
+		results, err := quitResults(t.Context(), t, test.cfg)
+		if err == nil || err.Error() != test.want || len(results) > 0 {
+			t.Errorf("got %v after %v, want %s", err, results, test.want)
+		}
+	}
+}
+
+// The error of Quit wraps what each attempt found, and what ended it.
+func TestQuitErrorWrapsItsCauses(t *testing.T) {
+	refusing := listen(t, "tcp4", "127.0.0.1:0", nil)
+	_ = refusing.Close()
+	hanging := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { _, _ = io.Copy(io.Discard, conn) })
+	for _, test := range []struct {
+		name  string
+		cfg   QuitConfig
+		wraps []error
+		not   error
+	}{
+		{"refused, once", QuitConfig{URLs: []string{refusing.url()}, Retry: func() bool { return false }}, []error{syscall.ECONNREFUSED}, context.DeadlineExceeded},
+		{"refused", QuitConfig{URLs: []string{refusing.url()}, Timeout: 50 * time.Millisecond}, []error{syscall.ECONNREFUSED, context.DeadlineExceeded}, context.Canceled},
+		{"no answer", QuitConfig{URLs: []string{hanging.url()}, Timeout: 50 * time.Millisecond}, []error{context.DeadlineExceeded}, context.Canceled},
+		{"cancelled", QuitConfig{URLs: []string{refusing.url(), hanging.url()}}, []error{syscall.ECONNREFUSED, context.Canceled}, context.DeadlineExceeded},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		err := Quit(ctx, test.cfg)
+		for _, wrapped := range test.wraps {
+			if !errors.Is(err, wrapped) {
+				t.Errorf("%s: got %v, want it to wrap %v", test.name, err, wrapped)
+			}
+		}
+		if errors.Is(err, test.not) {
+			t.Errorf("%s: got %v, want it not to wrap %v", test.name, err, test.not)
+		}
+		for _, url := range test.cfg.URLs {
+			if err == nil || !strings.Contains(err.Error(), url) {
+				t.Errorf("%s: got %v, want it to name %s", test.name, err, url)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -35,8 +36,10 @@ type policy struct {
 	userAgent      string
 	accepts        func(status int) bool
 	again          func(*target) bool // whether to make another attempt; asked once after each
+	start          time.Time          // of the whole wait
 	requestTimeout time.Duration
 	interval       time.Duration
+	rootCAs        *x509.CertPool
 	report         func(Attempt) // called after each attempt, never twice at once
 	gate           func() bool   // whether the gate accepts a connection; nil where there is none
 }
@@ -46,8 +49,7 @@ type target struct {
 	policy
 	endpoint  endpoint
 	transport http.RoundTripper // connects, asks, and returns the headers
-	start     time.Time
-	mu        *sync.Mutex // guards last in all targets, and report
+	mu        *sync.Mutex       // guards last in all targets, and report
 
 	number     int         // of the attempt under way, or of the last one
 	began, due time.Time   // when that attempt began, and its deadline
@@ -58,8 +60,7 @@ type target struct {
 	closed     bool        // a connection has ended after the request was sent; of use to Quit
 }
 
-func newTargets(urls []string, parse func(string) (endpoint, error), start time.Time, p policy,
-	transport func(endpoint, time.Duration) http.RoundTripper) ([]*target, error) {
+func newTargets(urls []string, parse func(string) (endpoint, error), p policy, transport func(endpoint, policy) http.RoundTripper) ([]*target, error) {
 	mu := &sync.Mutex{}
 	targets := make([]*target, len(urls))
 	for i, url := range urls {
@@ -67,9 +68,7 @@ func newTargets(urls []string, parse func(string) (endpoint, error), start time.
 		if err != nil {
 			return nil, fmt.Errorf("%q: %w", Redact(url), err)
 		}
-		targets[i] = &target{
-			policy: p, endpoint: e, transport: transport(e, p.requestTimeout), start: start, mu: mu, last: Attempt{URL: url},
-		}
+		targets[i] = &target{policy: p, endpoint: e, transport: transport(e, p), mu: mu, last: Attempt{URL: url}}
 	}
 	return targets, nil
 }

@@ -3,6 +3,7 @@ package probe
 import (
 	"bufio"
 	"context"
+	"crypto/x509"
 	"errors"
 	"io"
 	"log"
@@ -155,6 +156,20 @@ func TestTLSOnOneSideOnly(t *testing.T) {
 	}
 	if got := attempt(t, 1, Config{URLs: []string{secure.URL}}); got.Outcome != Failed || !strings.Contains(got.Cause(), "certificate") {
 		t.Errorf("a certificate that nobody signed: %+v", got)
+	}
+}
+
+// A certificate of an authority of one's own is as good as another.
+func TestRootCAs(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer s.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(s.Certificate())
+	if got := attempt(t, 1, Config{URLs: []string{s.URL}, RootCAs: roots}); got.Outcome != Ready {
+		t.Errorf("got %v, want ready", got)
+	}
+	if err := Quit(t.Context(), QuitConfig{URLs: []string{s.URL}, RootCAs: roots}); err != nil {
+		t.Errorf("got %v, want the sidecar told", err)
 	}
 }
 
