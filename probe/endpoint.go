@@ -36,7 +36,7 @@ var errReady = errors.New("ready")
 // transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
 // serves all.
 func (e endpoint) transport(p policy) http.RoundTripper {
-	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, p.requestTimeout / 2}
+	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, p.RequestTimeout / 2}
 	switch e.scheme {
 	case "tcp":
 		return connects(func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, "tcp", e.address) })
@@ -57,7 +57,7 @@ func overHTTP(p policy, dial func(ctx context.Context, network, address string) 
 	return &http.Transport{
 		Proxy:                  nil, // a sidecar is never behind one
 		DialContext:            dial,
-		TLSClientConfig:        &tls.Config{RootCAs: p.rootCAs},
+		TLSClientConfig:        &tls.Config{RootCAs: p.RootCAs},
 		Protocols:              http1,
 		MaxIdleConns:           1,
 		DisableCompression:     true, // or a body would be inflated

@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"context"
 	"net/http"
 	"time"
 )
@@ -18,7 +17,7 @@ func pace(elapsed, interval time.Duration, refused bool) time.Duration {
 
 // backoff is the Backoff of the library: the time to the next attempt, or to the first knock at the gate before it.
 func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	pause := pace(t.ended.Sub(t.start), t.interval, t.last.Outcome == Refused || t.gated())
+	pause := pace(t.ended.Sub(t.Start), t.Interval, t.last.Outcome == Refused || t.gated())
 	if !t.opened.IsZero() {
 		pause = min(pause, max(t.ended.Sub(t.opened), MinInterval)) // it will be ready in a moment: 10 ms, 20 ms, 40 ms ...
 	}
@@ -34,22 +33,16 @@ func (t *target) gated() bool { return t.gate != nil && t.opened.IsZero() && t.l
 // ended.
 func (t *target) waitAtGate(req *http.Request) error {
 	ctx := req.Context()
-	due := t.ended.Add(4 * pace(t.ended.Sub(t.start), t.interval, false))
+	due := t.ended.Add(4 * pace(t.ended.Sub(t.Start), t.Interval, false))
 	for t.gated() && ctx.Err() == nil && time.Now().Before(due) {
 		if t.gate() {
 			t.opened = time.Now()
 			break
 		}
-		sleep(ctx, min(pace(time.Since(t.start), t.interval, true), time.Until(due)))
+		select {
+		case <-time.After(min(pace(time.Since(t.Start), t.Interval, true), time.Until(due))):
+		case <-ctx.Done():
+		}
 	}
 	return ctx.Err()
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

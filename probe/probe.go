@@ -93,9 +93,6 @@ type Config struct {
 	OnAttempt func(Attempt)
 }
 
-// errAbsent ends a wait by Config.AbsentAfter.
-var errAbsent = errors.New("refused all along")
-
 // Wait returns nil once every endpoint was ready. Otherwise it returns a *TimeoutError when a deadline passed, the
 // context's cause when ctx was cancelled, or, before any attempt, an error that says what is wrong with cfg. All its
 // goroutines have ended by then, but for one that looks for a file on a file system that hangs.
@@ -106,39 +103,46 @@ func Wait(ctx context.Context, cfg Config) error {
 // wait is Wait with a network that tests can choose.
 func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http.RoundTripper, knock func(port uint16) bool) error {
 	cfg = cfg.withDefaults()
-	if err := cfg.validate(); err != nil {
-		return err
-	}
-	if cfg.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, cfg.Start.Add(cfg.Timeout))
-		defer cancel()
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithDeadline(ctx, cfg.Start.Add(cfg.Timeout))
+	defer cancel()
 
+	result := &TimeoutError{Once: cfg.Once}
 	var targets []*target
 	p := policy{
-		method: http.MethodGet, userAgent: cfg.UserAgent, accepts: cfg.Accepts,
-		again: func(t *target) bool { return t.last.Outcome != Ready && !cfg.Once },
-		start: cfg.Start, requestTimeout: cfg.RequestTimeout, interval: cfg.Interval, rootCAs: cfg.RootCAs,
-		report: func(a Attempt) {
-			cfg.OnAttempt(a)
+		Config: cfg, method: http.MethodGet, parse: parseURL,
+		again: func(t *target) bool {
+			cfg.OnAttempt(t.last)
 			if cfg.AbsentAfter > 0 && allAbsent(targets, cfg.AbsentAfter) {
-				cancel(errAbsent)
+				result.Absent = true
+				cancel()
 			}
+			return t.last.Outcome != Ready && !cfg.Once
 		},
 	}
 	if cfg.Gate != 0 && knock != nil {
 		p.gate = func() bool { return knock(cfg.Gate) }
 	}
 	var err error
-	targets, err = newTargets(cfg.URLs, parseURL, p, transport)
-	if err != nil {
-		return fmt.Errorf("probe: Config.URLs: %w", err)
+	if targets, err = newTargets(p, transport); err != nil {
+		return fmt.Errorf("probe: %w", err)
 	}
 	pollAll(ctx, targets, func(Attempt) {})
-	return cfg.result(ctx, targets)
+
+	result.Elapsed = time.Since(cfg.Start)
+	for _, t := range targets {
+		result.Attempts += t.last.Number
+		if t.last.Outcome != Ready {
+			result.Pending = append(result.Pending, t.last)
+		}
+	}
+	switch {
+	case len(result.Pending) == 0:
+		return nil
+	case !result.Absent && errors.Is(ctx.Err(), context.Canceled):
+		return context.Cause(ctx)
+	default:
+		return result
+	}
 }
 
 // allAbsent reports whether every target was refused at each attempt, for so long.
@@ -146,31 +150,13 @@ func allAbsent(targets []*target, after time.Duration) bool {
 	return !slices.ContainsFunc(targets, func(t *target) bool { return t.last.Reached || t.last.Elapsed < after })
 }
 
-// result says how a wait ended in which no target is polled any more.
-func (c Config) result(ctx context.Context, targets []*target) error {
-	timeout := &TimeoutError{Elapsed: time.Since(c.Start), Once: c.Once}
-	for _, t := range targets {
-		timeout.Attempts += t.last.Number
-		if t.last.Outcome != Ready {
-			timeout.Pending = append(timeout.Pending, t.last)
-		}
-	}
-	timeout.Absent = errors.Is(context.Cause(ctx), errAbsent)
-	switch {
-	case len(timeout.Pending) == 0:
-		return nil
-	case !timeout.Absent && errors.Is(ctx.Err(), context.Canceled):
-		return context.Cause(ctx)
-	default: // whatever it was, not everything is ready
-		return timeout
-	}
-}
-
 func (c Config) withDefaults() Config {
 	if len(c.URLs) == 0 {
 		c.URLs, c.Gate = []string{DefaultURL}, cmp.Or(c.Gate, DefaultGate)
 	}
-	c.Timeout = cmp.Or(c.Timeout, DefaultTimeout)
+	if c.Timeout = cmp.Or(c.Timeout, DefaultTimeout); c.Timeout == NoTimeout {
+		c.Timeout = 100 * 365 * 24 * time.Hour
+	}
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
 	c.Interval = cmp.Or(c.Interval, DefaultInterval)
 	if c.Start.IsZero() {
@@ -188,16 +174,16 @@ func (c Config) withDefaults() Config {
 
 func (c Config) validate() error {
 	switch {
-	case c.Timeout < 0 && c.Timeout != NoTimeout:
-		return fmt.Errorf("probe: Config.Timeout: %v: must be positive, 0 or NoTimeout", c.Timeout)
+	case c.Timeout < 0: // withDefaults has replaced NoTimeout
+		return fmt.Errorf("Config.Timeout: %v: must be positive, 0 or NoTimeout", c.Timeout)
 	case c.RequestTimeout < 0:
-		return fmt.Errorf("probe: Config.RequestTimeout: %v: must be positive", c.RequestTimeout)
+		return fmt.Errorf("Config.RequestTimeout: %v: must be positive", c.RequestTimeout)
 	case c.Interval < MinInterval:
-		return fmt.Errorf("probe: Config.Interval: %v: must be at least %v", c.Interval, MinInterval)
+		return fmt.Errorf("Config.Interval: %v: must be at least %v", c.Interval, MinInterval)
 	case c.AbsentAfter < 0:
-		return fmt.Errorf("probe: Config.AbsentAfter: %v: must not be negative", c.AbsentAfter)
+		return fmt.Errorf("Config.AbsentAfter: %v: must not be negative", c.AbsentAfter)
 	case !canBeSent(c.UserAgent):
-		return fmt.Errorf("probe: Config.UserAgent: %q: must have no control character", c.UserAgent)
+		return fmt.Errorf("Config.UserAgent: %q: must have no control character", c.UserAgent)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ const (
 type QuitConfig struct {
 	// URLs are the quit endpoints, of the schemes http, https and unix. Empty means DefaultQuitURL.
 	URLs []string
-	// Timeout bounds all of it together. Zero means DefaultQuitTimeout.
+	// Timeout bounds all of it together. Zero means DefaultQuitTimeout, NoTimeout no bound but the context's.
 	Timeout time.Duration
 	// Retry, if set, is asked after an attempt that told nobody: false ends the attempts at that URL. It is called
 	// from several goroutines. Nil means true.
@@ -60,34 +60,25 @@ func parseQuitURL(raw string) (endpoint, error) {
 // A connection that is refused, ends or is reset is tried again within Timeout, paced as in Wait: the sidecar may only
 // be starting. Every other status is final, and so is an answer that is not HTTP. Redirects are not followed.
 func Quit(ctx context.Context, cfg QuitConfig) error {
-	if len(cfg.URLs) == 0 {
-		cfg.URLs = []string{DefaultQuitURL}
-	}
-	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultQuitTimeout)
-	switch {
-	case cfg.Timeout < 0:
-		return fmt.Errorf("probe: QuitConfig.Timeout: %v: must be positive or 0", cfg.Timeout)
-	case !canBeSent(cfg.UserAgent):
-		return fmt.Errorf("probe: QuitConfig.UserAgent: %q: must have no control character", cfg.UserAgent)
-	}
 	if cfg.OnResult == nil {
 		cfg.OnResult = func(Attempt) {}
 	}
 	if cfg.Retry == nil {
 		cfg.Retry = func() bool { return true }
 	}
-	start := time.Now()
-	ctx, cancel := context.WithDeadline(ctx, start.Add(cfg.Timeout))
+	if len(cfg.URLs) == 0 {
+		cfg.URLs = []string{DefaultQuitURL}
+	}
+	c := Config{
+		URLs: cfg.URLs, Timeout: cmp.Or(cfg.Timeout, DefaultQuitTimeout), RootCAs: cfg.RootCAs, UserAgent: cfg.UserAgent,
+		Accepts: func(status int) bool { return status/100 == 2 },
+	}.withDefaults()
+	c.RequestTimeout = c.Timeout
+	ctx, cancel := context.WithDeadline(ctx, c.Start.Add(c.Timeout))
 	defer cancel()
-
-	targets, err := newTargets(cfg.URLs, parseQuitURL, policy{
-		method: http.MethodPost, userAgent: cmp.Or(cfg.UserAgent, defaultUserAgent),
-		accepts: func(status int) bool { return status/100 == 2 },
-		again:   cfg.again, report: func(Attempt) {},
-		start: start, requestTimeout: cfg.Timeout, interval: DefaultInterval, rootCAs: cfg.RootCAs,
-	}, endpoint.transport)
+	targets, err := newTargets(policy{Config: c, method: http.MethodPost, parse: parseQuitURL, again: cfg.again}, endpoint.transport)
 	if err != nil {
-		return fmt.Errorf("probe: QuitConfig.URLs: %w", err)
+		return fmt.Errorf("probe: Quit%w", err)
 	}
 	pollAll(ctx, targets, cfg.OnResult)
 

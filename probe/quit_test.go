@@ -186,7 +186,7 @@ func TestQuitConfigThatCanNeverWork(t *testing.T) {
 		{QuitConfig{URLs: []string{"tcp://h:1"}}, `probe: QuitConfig.URLs: "tcp://h:1": ` + scheme},
 		{QuitConfig{URLs: []string{"file:///x"}}, `probe: QuitConfig.URLs: "file:///x": ` + scheme},
 		{QuitConfig{URLs: []string{"http://"}}, `probe: QuitConfig.URLs: "http://": the host is missing`},
-		{QuitConfig{Timeout: -1}, "probe: QuitConfig.Timeout: -1ns: must be positive or 0"},
+		{QuitConfig{Timeout: -2}, "probe: QuitConfig.Timeout: -2ns: must be positive, 0 or NoTimeout"},
 		{QuitConfig{UserAgent: "a\rb"}, `probe: QuitConfig.UserAgent: "a\rb": must have no control character`},
 	} {
 		results, err := quitResults(t.Context(), t, test.cfg)

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -30,18 +29,13 @@ const (
 	bodyTimeout = 100 * time.Millisecond
 )
 
-// policy says how to ask, and what to make of the answers. Wait and Quit differ in nothing else.
+// policy is a Config, and what Wait and Quit do not have in common.
 type policy struct {
-	method         string
-	userAgent      string
-	accepts        func(status int) bool
-	again          func(*target) bool // whether to make another attempt; asked once after each
-	start          time.Time          // of the whole wait
-	requestTimeout time.Duration
-	interval       time.Duration
-	rootCAs        *x509.CertPool
-	report         func(Attempt) // called after each attempt, never twice at once
-	gate           func() bool   // whether the gate accepts a connection; nil where there is none
+	Config
+	method string
+	parse  func(url string) (endpoint, error)
+	again  func(*target) bool // called after each attempt that says something, never twice at once
+	gate   func() bool        // whether the gate accepts a connection; nil where there is none
 }
 
 // target is one endpoint and what is known of it.
@@ -49,7 +43,7 @@ type target struct {
 	policy
 	endpoint  endpoint
 	transport http.RoundTripper // connects, asks, and returns the headers
-	mu        *sync.Mutex       // guards last in all targets, and report
+	mu        *sync.Mutex       // guards last in all targets, and again
 
 	number     int         // of the attempt under way, or of the last one
 	began, due time.Time   // when that attempt began, and its deadline
@@ -60,13 +54,16 @@ type target struct {
 	closed     bool        // a connection has ended after the request was sent; of use to Quit
 }
 
-func newTargets(urls []string, parse func(string) (endpoint, error), p policy, transport func(endpoint, policy) http.RoundTripper) ([]*target, error) {
+func newTargets(p policy, transport func(endpoint, policy) http.RoundTripper) ([]*target, error) {
+	if err := p.validate(); err != nil {
+		return nil, err
+	}
 	mu := &sync.Mutex{}
-	targets := make([]*target, len(urls))
-	for i, url := range urls {
-		e, err := parse(url)
+	targets := make([]*target, len(p.URLs))
+	for i, url := range p.URLs {
+		e, err := p.parse(url)
 		if err != nil {
-			return nil, fmt.Errorf("%q: %w", Redact(url), err)
+			return nil, fmt.Errorf("Config.URLs: %q: %w", Redact(url), err)
 		}
 		targets[i] = &target{policy: p, endpoint: e, transport: transport(e, p), mu: mu, last: Attempt{URL: url}}
 	}
@@ -91,7 +88,7 @@ func pollAll(ctx context.Context, targets []*target, each func(Attempt)) {
 // poll makes attempts until the policy has enough or ctx is done. What they found is in t.last alone, never in what a
 // library returns.
 func (t *target) poll(ctx context.Context) {
-	defer closeIdle(t.transport)
+	defer t.CloseIdleConnections()
 	client := &retryablehttp.Client{
 		HTTPClient:   &http.Client{Transport: t},
 		RetryMax:     math.MaxInt, // 0 would mean one attempt
@@ -106,16 +103,16 @@ func (t *target) poll(ctx context.Context) {
 	if err != nil || ctx.Err() != nil {
 		return // err is nil: parseURL has refused what has no request
 	}
-	req.Header.Set("User-Agent", t.userAgent)
+	req.Header.Set("User-Agent", t.UserAgent)
 	if resp, err := client.Do(req); err == nil {
 		_ = resp.Body.Close()
 	}
 }
 
 // RoundTrip makes one attempt and owns its deadline: connecting, asking and waiting for the headers end with
-// requestTimeout, the body ends bodyTimeout after the headers.
+// RequestTimeout, the body ends bodyTimeout after the headers.
 func (t *target) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(req.Context(), t.requestTimeout, errNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(req.Context(), t.RequestTimeout, errNoAnswer)
 	t.number++
 	t.sent.Store(false)
 	t.began = time.Now()
@@ -149,8 +146,17 @@ func (b attemptBody) Close() error {
 
 // check is the CheckRetry of the library: it judges an attempt, records it, and says whether to make another.
 func (t *target) check(ctx context.Context, resp *http.Response, err error) (again bool, _ error) {
-	t.record(t.judge(ctx, resp, err))
-	return t.again(t) && ctx.Err() == nil, nil
+	a := t.judge(ctx, resp, err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last.Number = t.number
+	if a.Outcome == 0 {
+		return true, nil
+	}
+	a.URL, a.Number, a.Elapsed = t.last.URL, t.number, t.ended.Sub(t.Start)
+	a.Reached = t.last.Reached || a.Outcome != Refused
+	t.last = a
+	return t.again(t), nil
 }
 
 // judge returns Outcome, Status and Err of an attempt. Outcome is 0 where it says nothing about the endpoint.
@@ -162,7 +168,7 @@ func (t *target) judge(ctx context.Context, resp *http.Response, err error) Atte
 	if outcome != NoAnswer && !errors.Is(err, context.Cause(ctx)) {
 		return Attempt{Outcome: outcome, Err: cause}
 	}
-	closeIdle(t.transport) // a connection that is not there yet would go on connecting
+	t.CloseIdleConnections() // a connection that is not there yet would go on connecting
 	if !t.isHang(ctx) {
 		return Attempt{}
 	}
@@ -176,7 +182,7 @@ func (t *target) judgeAnswer(resp *http.Response) Attempt {
 	case status < 100 || status > 599:
 		text, _, _ := strings.Cut(resp.Status, " ")
 		return Attempt{Outcome: NotHTTP, Err: fmt.Errorf("malformed HTTP status code %q", text)}
-	case t.accepts(status):
+	case t.Accepts(status):
 		return Attempt{Outcome: Ready, Status: status}
 	default:
 		return Attempt{Outcome: Unready, Status: status}
@@ -186,30 +192,18 @@ func (t *target) judgeAnswer(resp *http.Response) Attempt {
 // isHang is false for an attempt without an answer that proves nothing: the process was frozen, or the wait ended too
 // early for a hang.
 func (t *target) isHang(wait context.Context) bool {
-	if t.ended.Sub(t.due) > frozen {
+	deadline, _ := wait.Deadline()
+	switch {
+	case t.ended.Sub(t.due) > frozen:
 		return false
+	case wait.Err() == nil && t.ended.Before(deadline), t.ended.Sub(t.began) >= leastHang:
+		return true
+	default:
+		return t.last.Outcome == 0 && !errors.Is(wait.Err(), context.Canceled) // at the deadline it is all there is
 	}
-	deadline, ok := wait.Deadline()
-	cutOff := wait.Err() != nil || ok && !t.ended.Before(deadline)
-	firstOne := t.last.Outcome == 0 && !errors.Is(wait.Err(), context.Canceled) // at the deadline it is all there is
-	return !cutOff || t.ended.Sub(t.began) >= leastHang || firstOne
 }
 
-func (t *target) record(a Attempt) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.last.Number = t.number
-	if a.Outcome == 0 {
-		return
-	}
-	a.URL, a.Number, a.Elapsed = t.last.URL, t.number, t.ended.Sub(t.start)
-	a.Reached = t.last.Reached || a.Outcome != Refused
-	t.last = a
-	t.report(a)
-}
-
-func closeIdle(transport http.RoundTripper) {
-	if t, ok := transport.(interface{ CloseIdleConnections() }); ok {
-		t.CloseIdleConnections()
-	}
+// CloseIdleConnections closes what the transport has open, and gives up what it is about to open.
+func (t *target) CloseIdleConnections() {
+	(&http.Client{Transport: t.transport}).CloseIdleConnections()
 }
