@@ -17,11 +17,11 @@ func TestTCP(t *testing.T) {
 	url := "tcp://localhost:" + strconv.Itoa(s.port())
 	never := func(int) bool { return false } // of no matter here: there is no status
 	if got := attempt(t, 1, Config{URLs: []string{url}, Accepts: never}); got.Outcome != Ready || got.Status != 0 || got.Cause() != "ready" {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v, want ready", got)
 	}
 	_ = s.Close()
 	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Refused || got.Cause() != "connection refused" {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v, want connection refused", got)
 	}
 }
 
@@ -29,7 +29,7 @@ func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "admin.sock")
 	url := "unix://" + path + ":/ready?x=1"
 	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Refused || got.Cause() != "no such file or directory" {
-		t.Errorf("no socket: %+v", got)
+		t.Errorf("got %v, want no such file", got)
 	}
 	requests := make(chan string, 1)
 	s := listen(t, "unix", path, func(conn net.Conn, _ *server) {
@@ -39,16 +39,16 @@ func TestUnixSocket(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n\r\nLIVE\n")
 	})
 	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Ready || got.Status != 200 || got.URL != url {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v of %s with status %d, want ready of %s with 200", got.Outcome, got.URL, got.Status, url)
 	}
 	const want = "GET /ready?x=1 HTTP/1.1\r\nHost: localhost\r\n"
 	if got := <-requests; len(got) < len(want) || got[:len(want)] != want {
-		t.Errorf("the request is %q", got)
+		t.Errorf("got the request %q, want %q", got, want)
 	}
 	s.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	_ = s.Close()
 	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Refused || got.Cause() != "connection refused" {
-		t.Errorf("nobody listens: %+v", got)
+		t.Errorf("got %v, want connection refused", got)
 	}
 }
 
@@ -59,7 +59,7 @@ func TestFile(t *testing.T) {
 		t.Helper()
 		got := attempt(t, 1, Config{URLs: []string{"file://" + path}})
 		if got.Outcome != outcome || got.Cause() != cause {
-			t.Errorf("%s: %+v, want outcome %d (%s)", what, got, outcome, cause)
+			t.Errorf("%s: %+v, want outcome %v (%s)", what, got, outcome, cause)
 		}
 	}
 	expect("missing", Refused, "no such file or directory")
@@ -92,12 +92,12 @@ func TestFileSystemThatHangs(t *testing.T) {
 		start := time.Now()
 		cfg := Config{Timeout: NoTimeout, URLs: []string{"file:///x"}, OnAttempt: func(a Attempt) {
 			if attempts++; a.Outcome != NoAnswer && a.Outcome != Ready {
-				t.Errorf("%+v", a)
+				t.Errorf("got %v, want no answer, then ready", a)
 			}
 		}}
 		err := wait(t.Context(), cfg, func(endpoint, policy) http.RoundTripper { return hangs }, nil)
 		if err != nil || looks != 1 || attempts < 10 || time.Since(start) > time.Minute+DefaultInterval {
-			t.Errorf("%v after %v: %d looks in %d attempts", err, time.Since(start), looks, attempts)
+			t.Errorf("got %v after %v, %d looks in %d attempts, want ready after a minute, 1 look", err, time.Since(start), looks, attempts)
 		}
 	})
 }

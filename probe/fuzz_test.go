@@ -34,15 +34,15 @@ func FuzzURL(f *testing.F) {
 		err := Wait(over, Config{URLs: []string{raw}, OnAttempt: func(Attempt) { t.Error("there was an attempt") }})
 		switch {
 		case invalid == nil && !errors.Is(err, context.Canceled):
-			t.Errorf("%q is valid, and Wait says %v", raw, err)
+			t.Errorf("%q is valid: got %v, want no error but the context's", raw, err)
 		case invalid != nil && (err == nil || errors.Is(err, context.Canceled)):
-			t.Errorf("%q is not valid, %v, and Wait says %v", raw, invalid, err)
+			t.Errorf("%q is not valid, %v: got %v, want an error", raw, invalid, err)
 		case invalid != nil && strings.ContainsAny(invalid.Error(), "\n\x00"):
-			t.Errorf("%q: %q", raw, invalid)
+			t.Errorf("%q: got %q, want one line", raw, invalid)
 		}
 		if strings.HasPrefix(raw, "http:") && invalid == nil {
 			if req, err := http.NewRequest(http.MethodGet, raw, nil); err != nil || req.URL.Hostname() == "" {
-				t.Errorf("%q: %v", raw, err)
+				t.Errorf("%q: got %v, want a request with a host", raw, err)
 			}
 		}
 	})
@@ -69,11 +69,11 @@ func FuzzRequest(f *testing.F) {
 		}
 		last.Store(nil)
 		if err := Wait(t.Context(), Config{URLs: []string{raw}, Timeout: 20 * time.Second, Once: true}); err != nil {
-			t.Fatalf("%q: %v", raw, err)
+			t.Fatalf("%q: got %v, want ready", raw, err)
 		}
 		req := last.Load()
 		if req == nil || req.Method != http.MethodGet || req.Host != u.Host || req.RequestURI != u.RequestURI() || len(req.Header["X"]) > 0 {
-			t.Errorf("%q was asked as %+v", raw, req)
+			t.Errorf("got the request %+v, want %q", req, raw)
 		}
 	})
 }
@@ -90,7 +90,7 @@ func FuzzRedact(f *testing.F) {
 		}
 		raw := before + user + ":" + password + "@" + after
 		if got := Redact(raw); strings.Contains(got, password) {
-			t.Errorf("%q became %q", raw, got)
+			t.Errorf("%q: got %q, want it without the password", raw, got)
 		}
 	})
 }
@@ -121,16 +121,16 @@ func FuzzAnswer(f *testing.F) {
 		err := Wait(ctx, Config{URLs: []string{"http://" + l.Addr().String()}, Timeout: 20 * time.Second, OnAttempt: func(a Attempt) { got = a; cancel() }})
 		ready := err == nil
 		if ready != (got.Outcome == Ready) || got.Number != 1 {
-			t.Errorf("%q: %v, %+v", raw, err, got)
+			t.Errorf("%q: got %v, %v, want one attempt that agrees", raw, err, got)
 		}
 		if ready && !isGenuine(raw) {
-			t.Errorf("ready by %q", raw)
+			t.Errorf("got ready by %q, want it not", raw)
 		}
 		if plain := "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"; !ready && string(raw) == plain {
-			t.Errorf("not ready by %q", raw)
+			t.Errorf("got %v by %q, want ready", got, raw)
 		}
 		if len(got.Cause()) > 200 {
-			t.Errorf("%q: a cause of %d bytes", raw, len(got.Cause()))
+			t.Errorf("%q: got a cause of %d bytes, want at most 200", raw, len(got.Cause()))
 		}
 	})
 }

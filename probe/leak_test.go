@@ -57,7 +57,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 				_ = Wait(ctx, cfg)
 				cancel()
 				if left := ours(before); len(left) > 0 {
-					t.Errorf("at the return there are:\n%s", strings.Join(left, "\n\n"))
+					t.Errorf("want no goroutine of ours at the return, got:\n%s", strings.Join(left, "\n\n"))
 				}
 			}
 			var left []string
@@ -67,7 +67,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 				}
 				time.Sleep(10 * time.Millisecond)
 			}
-			t.Errorf("after 10 s there are:\n%s", strings.Join(left, "\n\n"))
+			t.Errorf("want no goroutine after 10 s, got:\n%s", strings.Join(left, "\n\n"))
 		})
 	}
 }

@@ -35,6 +35,6 @@ func TestAttemptInWords(t *testing.T) {
 func TestClassifyKeepsTheErrno(t *testing.T) {
 	err := &net.OpError{Op: "dial", Err: syscall.ENETUNREACH}
 	if outcome, cause := classify(err); outcome != Failed || !errors.Is(cause, syscall.ENETUNREACH) {
-		t.Errorf("outcome %d, cause %v", outcome, cause)
+		t.Errorf("got %v (%v), want failed (%v)", outcome, cause, syscall.ENETUNREACH)
 	}
 }

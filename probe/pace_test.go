@@ -68,7 +68,7 @@ func TestCadenceAtTheGate(t *testing.T) {
 						t.Errorf("%d attempts and %d knocks, want %d and %d", timedOut.Attempts, g.knocks, test.attempts[i], test.knocks[i])
 					}
 					if last := timedOut.Pending[0]; last.Outcome != Unready || last.URL != DefaultURL {
-						t.Errorf("the last attempt is %+v", last)
+						t.Errorf("got %v as the last attempt, want unready of %s", last, DefaultURL)
 					}
 				})
 			})

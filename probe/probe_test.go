@@ -109,12 +109,12 @@ func TestCadence(t *testing.T) {
 	}
 }
 
-// body blocks until the attempt is given up, as the body of an answer does that never comes.
-type body struct{ context.Context }
+// hangingBody is the body of an answer that never comes. given is closed when the attempt is given up.
+type hangingBody struct{ given <-chan struct{} }
 
-func (b body) Read([]byte) (int, error) { <-b.Done(); return 0, b.Err() }
+func (b hangingBody) Read([]byte) (int, error) { <-b.given; return 0, context.Canceled }
 
-func (b body) Close() error { return nil }
+func (b hangingBody) Close() error { return nil }
 
 // A body that never comes changes nothing in the cadence.
 func TestCadenceWithoutABody(t *testing.T) {
@@ -123,7 +123,7 @@ func TestCadenceWithoutABody(t *testing.T) {
 			var timedOut *TimeoutError
 			err := wait(t.Context(), Config{Timeout: timeout - 1}, func(endpoint, policy) http.RoundTripper {
 				return roundTripFunc(func(req *http.Request) (*http.Response, error) {
-					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: body{req.Context()}, Request: req}, nil
+					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: hangingBody{req.Context().Done()}, Request: req}, nil
 				})
 			}, nil)
 			if !errors.As(err, &timedOut) || timedOut.Attempts != want || timedOut.Elapsed != timeout-1 {
@@ -178,7 +178,7 @@ func TestReadyAtOnce(t *testing.T) {
 				t.Errorf("asked %s, want %s", got, DefaultURL)
 			}
 			if got := req.Method + " " + req.UserAgent(); got != "GET envoy-wait" {
-				t.Errorf("asked by %s", got)
+				t.Errorf("got %q, want a GET by envoy-wait", got)
 			}
 			return http.StatusOK, nil
 		})
@@ -221,10 +221,10 @@ func TestEverythingIsRetried(t *testing.T) {
 		}
 		for i, a := range seen {
 			if a.Number != i+1 || a.URL != DefaultURL {
-				t.Errorf("attempt %d reported as %d of %s", i+1, a.Number, a.URL)
+				t.Errorf("got attempt %d of %s, want %d of %s", a.Number, a.URL, i+1, DefaultURL)
 			}
 			if last := i == len(answers); last != (a.Outcome == Ready) {
-				t.Errorf("attempt %d: %v is reported as outcome %d", i+1, a.Cause(), a.Outcome)
+				t.Errorf("got %v as %v, want the last alone ready", a, a.Outcome)
 			}
 		}
 	})
@@ -243,7 +243,7 @@ func TestRetryAfterIsNotObeyed(t *testing.T) {
 			})
 		}, nil)
 		if err != nil || time.Since(start) > 3*time.Second {
-			t.Errorf("%v after %v", err, time.Since(start))
+			t.Errorf("got %v after %v, want ready after 2s", err, time.Since(start))
 		}
 	})
 }
@@ -305,11 +305,11 @@ func TestTimeoutNamesWhatIsPending(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", err, want)
 		}
 		if timedOut.Attempts != 1+10+86 {
-			t.Errorf("%d attempts", timedOut.Attempts)
+			t.Errorf("%d attempts, want %d", timedOut.Attempts, 1+10+86)
 		}
 		for _, wrapped := range []error{context.DeadlineExceeded, syscall.ECONNREFUSED} {
 			if !errors.Is(err, wrapped) {
-				t.Errorf("does not wrap %v", wrapped)
+				t.Errorf("got %v, want it to wrap %v", err, wrapped)
 			}
 		}
 	})
@@ -338,7 +338,7 @@ func TestLastCauseOfACutOffAttempt(t *testing.T) {
 				var timedOut *TimeoutError
 				err := answer.wait(t.Context(), Config{Timeout: 10 * time.Second})
 				if !errors.As(err, &timedOut) || timedOut.Pending[0].Outcome != test.want {
-					t.Errorf("got %v, want outcome %d", err, test.want)
+					t.Errorf("got %v, want outcome %v", err, test.want)
 				}
 			})
 		})
@@ -359,7 +359,7 @@ func TestLastCauseIfTheConnectionTimesOutFirst(t *testing.T) {
 		var timedOut *TimeoutError
 		err := answer.wait(t.Context(), Config{Timeout: time.Second})
 		if !errors.As(err, &timedOut) || timedOut.Pending[0].Outcome != Refused || timedOut.Elapsed != time.Second {
-			t.Errorf("got %v", err)
+			t.Errorf("got %v, want refused as the last cause, after 1s", err)
 		}
 	})
 }
@@ -391,7 +391,7 @@ func TestLastCauseOfAFrozenAttempt(t *testing.T) {
 				var timedOut *TimeoutError
 				err := answer.wait(t.Context(), Config{Timeout: 5 * time.Second})
 				if !errors.As(err, &timedOut) || timedOut.Pending[0].Outcome != test.want {
-					t.Errorf("got %v, want outcome %d", err, test.want)
+					t.Errorf("got %v, want outcome %v", err, test.want)
 				}
 			})
 		})
@@ -457,7 +457,7 @@ func TestContext(t *testing.T) {
 				}
 			}
 			if time.Since(start) != 1500*time.Millisecond {
-				t.Errorf("took %v", time.Since(start))
+				t.Errorf("took %v, want 1.5s", time.Since(start))
 			}
 		})
 	})
@@ -566,7 +566,7 @@ func TestOnce(t *testing.T) {
 		var timedOut *TimeoutError
 		err := answer.wait(t.Context(), Config{URLs: urls, Once: true})
 		if !errors.As(err, &timedOut) || timedOut.Attempts != 3 || len(timedOut.Pending) != 2 || time.Since(start) != 0 {
-			t.Errorf("got %+v after %v", err, time.Since(start))
+			t.Errorf("got %v after %v, want a timeout at once, with 3 attempts, of 2 that are not ready", err, time.Since(start))
 		}
 		if err := answer.wait(t.Context(), Config{URLs: urls[:1], Once: true}); err != nil {
 			t.Errorf("got %v, want ready", err)

@@ -17,7 +17,7 @@ func quitResults(ctx context.Context, t *testing.T, cfg QuitConfig) (map[string]
 	results := map[string]Attempt{}
 	cfg.OnResult = func(a Attempt) {
 		if _, ok := results[a.URL]; ok {
-			t.Errorf("a second result for %s", a.URL)
+			t.Errorf("got a second result for %s, want one", a.URL)
 		}
 		results[a.URL] = a
 	}
@@ -44,10 +44,10 @@ func TestQuitAnswers(t *testing.T) {
 	for answer, outcome := range want {
 		s := servers[answer]
 		if got := results[s.url()]; got.Outcome != outcome || got.Number != 1 || s.requests.Load() != 1 {
-			t.Errorf("%q: %+v after %d requests, want %d", answer, got, s.requests.Load(), outcome)
+			t.Errorf("%q: got %v after %d requests, want %v after 1", answer, got, s.requests.Load(), outcome)
 		}
 		if named := err != nil && strings.Contains(err.Error(), s.url()); named != (outcome != Ready) {
-			t.Errorf("%q: the error is %v", answer, err)
+			t.Errorf("%q: got the error %v, want %s named %t", answer, err, s.url(), outcome != Ready)
 		}
 	}
 }
@@ -69,7 +69,7 @@ func TestQuitBeforeTheRequestIsSent(t *testing.T) {
 	}()
 	results, err := quitResults(ctx, t, QuitConfig{URLs: []string{url}, Timeout: time.Minute})
 	if got := results[url]; got.Outcome != Failed || err == nil {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("got %v, %v, want it to fail", got, err)
 	}
 }
 
@@ -110,7 +110,7 @@ func TestQuitIsTriedAgain(t *testing.T) {
 			}})
 			got := results[s.url()]
 			if got.Outcome != test.outcome || got.Status != test.status || int(s.connections.Load()) != len(test.answers) || (err == nil) != (test.outcome == Ready) {
-				t.Errorf("%+v after %d connections, %v", got, s.connections.Load(), err)
+				t.Errorf("got %v (%v) after %d connections, %v, want %v after %d", got, got.Outcome, s.connections.Load(), err, test.outcome, len(test.answers))
 			}
 		})
 	}
@@ -121,7 +121,7 @@ func TestQuitOnceOfASidecarThatEndsTheConnection(t *testing.T) {
 	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { readRequest(conn) })
 	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Retry: func() bool { return false }})
 	if got := results[s.url()]; err != nil || got.Outcome != Ready || got.Status != 0 || s.connections.Load() != 1 {
-		t.Errorf("%+v after %d connections, %v", got, s.connections.Load(), err)
+		t.Errorf("got %v after %d connections, %v, want it told after 1", got, s.connections.Load(), err)
 	}
 }
 
@@ -135,10 +135,10 @@ func TestQuitWithoutRetry(t *testing.T) {
 		Retry: func() bool { asked++; return asked < 3 },
 	})
 	if got := results[refusing.url()]; got.Outcome != Refused || got.Number != 3 || asked != 3 || err == nil {
-		t.Errorf("%+v, asked %d times, %v", got, asked, err)
+		t.Errorf("got %v, asked %d times, %v, want 3 attempts refused", got, asked, err)
 	}
 	if got := results[ready.url()]; got.Outcome != Ready || got.Number != 1 {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v, want it told by one attempt", got)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestQuitOfABrokenRedirect(t *testing.T) {
 	s := answering(t, "HTTP/1.1 302 Found\r\nLocation: http://%zz/\r\nContent-Length: 0\r\n\r\n", false)
 	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Timeout: time.Minute})
 	if got := results[s.url()]; got.Outcome != Unready || got.Status != 302 || got.Number != 1 || s.requests.Load() != 1 || err == nil {
-		t.Errorf("%+v after %d requests, %v", got, s.requests.Load(), err)
+		t.Errorf("got %v after %d requests, %v, want status 302 after 1", got, s.requests.Load(), err)
 	}
 }
 
@@ -173,7 +173,7 @@ func TestQuitTimeout(t *testing.T) {
 	})
 	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{hanging.url()}, Timeout: 50 * time.Millisecond})
 	if got := results[hanging.url()]; got.Outcome != NoAnswer || err == nil || hanging.connections.Load() != 1 {
-		t.Errorf("%+v, %v", got, err)
+		t.Errorf("got %v, %v, want no answer by one connection", got, err)
 	}
 }
 

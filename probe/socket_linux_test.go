@@ -30,7 +30,7 @@ func TestKnock(t *testing.T) {
 		t.Fatal(err)
 	}
 	if all := <-sent; len(all) != 0 {
-		t.Errorf("a knock sent %q", all)
+		t.Errorf("a knock sent %q, want nothing", all)
 	}
 	if got := gate.connections.Load(); got != 1 {
 		t.Errorf("%d connections, want 1", got)

@@ -130,7 +130,7 @@ func TestAnswers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			got := attempt(t, 1, Config{URLs: []string{answering(t, test.answer, false).url()}})
 			if got.Outcome != test.want || test.cause != "" && got.Cause() != test.cause {
-				t.Errorf("outcome %d (%s), want %d (%s)", got.Outcome, got.Cause(), test.want, test.cause)
+				t.Errorf("outcome %v (%s), want %d (%s)", got.Outcome, got.Cause(), test.want, test.cause)
 			}
 			if len(got.Cause()) > 200 {
 				t.Errorf("the cause has %d bytes, want at most 200", len(got.Cause()))
@@ -145,17 +145,17 @@ func TestAnswers(t *testing.T) {
 func TestTLSOnOneSideOnly(t *testing.T) {
 	plain := answering(t, "HTTP/1.1 200 OK\r\n\r\n", false)
 	if got := attempt(t, 1, Config{URLs: []string{strings.Replace(plain.url(), "http", "https", 1)}}); got.Outcome == Ready || got.Err == nil {
-		t.Errorf("https to a plain port: %+v", got)
+		t.Errorf("https to a plain port: got %v, want an error", got)
 	}
 	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
 	defer secure.Close()
 	if got := attempt(t, 1, Config{URLs: []string{strings.Replace(secure.URL, "https", "http", 1)}}); got.Outcome == Ready {
-		t.Errorf("http to a TLS port: %+v", got)
+		t.Errorf("http to a TLS port: got %v, want it not ready", got)
 	}
 	if got := attempt(t, 1, Config{URLs: []string{secure.URL}}); got.Outcome != Failed || !strings.Contains(got.Cause(), "certificate") {
-		t.Errorf("a certificate that nobody signed: %+v", got)
+		t.Errorf("a certificate that nobody signed: got %v, want it to fail", got)
 	}
 }
 
@@ -178,7 +178,7 @@ func TestReset(t *testing.T) {
 		_ = conn.(*net.TCPConn).SetLinger(0)
 	})
 	if got := attempt(t, 1, Config{URLs: []string{s.url()}}); got.Outcome != Failed {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v, want it to fail", got)
 	}
 }
 
@@ -186,10 +186,10 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	ready := answering(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", false)
 	redirect := answering(t, "HTTP/1.1 307 See There\r\nLocation: "+ready.url()+"\r\nContent-Length: 0\r\n\r\n", true)
 	if got := attempt(t, 5, Config{URLs: []string{redirect.url()}}); got.Status != 307 {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v, want status 307", got)
 	}
 	if n := ready.connections.Load(); n != 0 {
-		t.Errorf("the target of the redirect saw %d connections", n)
+		t.Errorf("the target of the redirect saw %d connections, want none", n)
 	}
 }
 
@@ -201,7 +201,7 @@ func TestSwitchingProtocols(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn)
 	})
 	if got := attempt(t, 3, Config{URLs: []string{s.url()}}); got.Number != 3 || got.Outcome != Unready || got.Status != 101 {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v, want the third with status 101", got)
 	}
 	start := time.Now()
 	err := Wait(t.Context(), Config{URLs: []string{s.url()}, Timeout: 250 * time.Millisecond})
@@ -260,7 +260,7 @@ func TestBodyIsNotAwaited(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn)
 	})
 	if got := attempt(t, 1, Config{URLs: []string{s.url()}}); got.Outcome != Ready {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v, want ready", got)
 	}
 }
 
@@ -268,7 +268,7 @@ func TestBodyIsNotAwaited(t *testing.T) {
 func TestBrokenLocation(t *testing.T) {
 	s := answering(t, "HTTP/1.1 302 Found\r\nLocation: http://%zz/\r\nContent-Length: 0\r\n\r\n", true)
 	if got := attempt(t, 3, Config{URLs: []string{s.url()}}); got.Number != 3 || got.Outcome != Unready || got.Cause() != "status 302" {
-		t.Errorf("attempt %d: outcome %d (%s), want the third with status 302", got.Number, got.Outcome, got.Cause())
+		t.Errorf("attempt %d: outcome %v (%s), want the third with status 302", got.Number, got.Outcome, got.Cause())
 	}
 	if n := s.connections.Load(); n != 1 {
 		t.Errorf("%d connections, want 1", n)
@@ -301,7 +301,7 @@ func TestLocalhost(t *testing.T) {
 				s := listen(t, network, address, answer)
 				url := "http://" + net.JoinHostPort(name, strconv.Itoa(s.port())) + "/"
 				if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Ready {
-					t.Errorf("%+v", got)
+					t.Errorf("got %v, want ready", got)
 				}
 			})
 		}
@@ -311,7 +311,7 @@ func TestLocalhost(t *testing.T) {
 		_ = s.Close()
 		got := attempt(t, 1, Config{URLs: []string{"http://localhost:" + strconv.Itoa(s.port())}})
 		if got.Outcome != Refused || got.Cause() != "connection refused" {
-			t.Errorf("%+v", got)
+			t.Errorf("got %v, want connection refused", got)
 		}
 	})
 }
@@ -328,11 +328,11 @@ func TestResolver(t *testing.T) {
 	for _, host := range []string{"localhost", "LocalHost.", "127.0.0.1", "[::1]"} {
 		attempt(t, 1, Config{URLs: []string{"http://" + host + ":1/"}})
 		if asked {
-			t.Fatalf("a name server is asked for %s", host)
+			t.Fatalf("a name server is asked for %s, want none", host)
 		}
 	}
 	got := attempt(t, 1, Config{URLs: []string{"http://sidecar.invalid/"}})
 	if !asked || got.Outcome != Failed || !strings.HasPrefix(got.Cause(), "looking up the host: ") {
-		t.Errorf("%+v", got)
+		t.Errorf("got %v after %t, want a name server asked in vain", got, asked)
 	}
 }
