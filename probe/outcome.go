@@ -3,6 +3,7 @@ package probe
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -116,8 +117,8 @@ type cause struct {
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.wrapped }
 
-// classify sorts the error of one attempt. Its error is the cause alone, without URL, addresses and ephemeral port,
-// so that equal causes read alike.
+// classify sorts the error of one attempt. Its error is the cause alone, and reads the same each time: it has no URL, no
+// address, no source port and no time of day in it.
 func classify(err error) (Outcome, error) {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the URL
@@ -130,17 +131,25 @@ func classify(err error) (Outcome, error) {
 	var errno syscall.Errno
 	var timeout net.Error
 	var dns *net.DNSError
+	var invalid x509.CertificateInvalidError
+	var op *net.OpError
 	switch {
 	case errors.Is(err, errReady):
 		return Ready, nil
 	case errors.As(err, &dns):
-		return Failed, errors.New("looking up the host: " + dns.Err)
+		words := strings.Split(dns.Err, ": ") // such as "read udp 127.0.0.1:40000->127.0.0.1:53: read: connection refused"
+		return Failed, &cause{"looking up the host: " + words[len(words)-1], dns}
 	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return NoAnswer, errNoAnswer
 	case errors.As(err, &errno):
 		return Failed, errno
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return Failed, errClosed
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return Failed, &cause{fmt.Sprintf("certificate has expired or is not yet valid: it is valid from %s to %s",
+			invalid.Cert.NotBefore.Format(time.RFC3339), invalid.Cert.NotAfter.Format(time.RFC3339)), err}
+	case errors.As(err, &op) && op.Net != "":
+		return Failed, brief(op.Err)
 	case isNotHTTP(err):
 		return NotHTTP, brief(err)
 	default:
@@ -152,7 +161,7 @@ func classify(err error) (Outcome, error) {
 func brief(err error) error {
 	const limit = 160
 	if text := err.Error(); len(text) > limit {
-		return errors.New(strings.ToValidUTF8(text[:limit], "") + "...")
+		return &cause{strings.ToValidUTF8(text[:limit], "") + "...", err}
 	}
 	return err
 }

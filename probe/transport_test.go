@@ -3,10 +3,13 @@ package probe
 import (
 	"bufio"
 	"context"
+	"crypto/ed25519"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"io"
 	"log"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -142,21 +145,82 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// Hints go by what these causes are.
 func TestTLSOnOneSideOnly(t *testing.T) {
-	plain := answering(t, "HTTP/1.1 200 OK\r\n\r\n", false)
-	if got := attempt(t, 1, Config{URLs: []string{strings.Replace(plain.url(), "http", "https", 1)}}); got.Outcome == Ready || got.Err == nil {
-		t.Errorf("https to a plain port: got %v, want an error", got)
-	}
-	secure := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	plain, secure := httptest.NewServer(handler), httptest.NewUnstartedServer(handler)
+	defer plain.Close()
+	defer secure.Close()
 	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
 	secure.StartTLS()
-	defer secure.Close()
-	if got := attempt(t, 1, Config{URLs: []string{strings.Replace(secure.URL, "https", "http", 1)}}); got.Outcome == Ready {
-		t.Errorf("http to a TLS port: got %v, want it not ready", got)
+	url := strings.Replace(plain.URL, "http", "https", 1)
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != NotHTTP || !errors.Is(got.Err, http.ErrSchemeMismatch) {
+		t.Errorf("https to a plain port: got %v (%v), want it not HTTP by a mismatch of the scheme", got, got.Outcome)
 	}
-	if got := attempt(t, 1, Config{URLs: []string{secure.URL}}); got.Outcome != Failed || !strings.Contains(got.Cause(), "certificate") {
-		t.Errorf("a certificate that nobody signed: got %v, want it to fail", got)
+	url = strings.Replace(secure.URL, "https", "http", 1)
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Unready || got.Status != http.StatusBadRequest {
+		t.Errorf("http to a TLS port: got %v, want status 400", got)
 	}
+	got := attempt(t, 1, Config{URLs: []string{secure.URL}})
+	if _, unknown := errors.AsType[x509.UnknownAuthorityError](got.Err); got.Outcome != Failed || !unknown {
+		t.Errorf("a certificate that nobody signed: got %v (%v), want it to fail by an unknown authority", got, got.Outcome)
+	}
+}
+
+// The text of an expired certificate has the time of day in it, that of a name server that refuses a source port.
+func TestCausesOfRealFailuresReadTheSame(t *testing.T) {
+	resolver := net.DefaultResolver
+	t.Cleanup(func() { net.DefaultResolver = resolver })
+	nobody, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = nobody.Close()
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "udp", nobody.LocalAddr().String())
+	}}
+	url, roots := servingExpired(t)
+	for name, test := range map[string]struct {
+		cfg  Config
+		want string
+	}{
+		"no name server":         {Config{URLs: []string{"http://sidecar.invalid/"}}, "looking up the host: connection refused"},
+		"no name server, tcp":    {Config{URLs: []string{"tcp://sidecar.invalid:1"}}, "looking up the host: connection refused"},
+		"an expired certificate": {Config{URLs: []string{url}, RootCAs: roots}, "certificate has expired or is not yet valid: it is valid from 2019-01-02T03:04:05Z to 2020-01-02T03:04:05Z"},
+	} {
+		if got := attempt(t, 1, test.cfg); got.Outcome != Failed || got.Cause() != test.want {
+			t.Errorf("%s: got %v (%s), want failed (%s)", name, got.Outcome, got.Cause(), test.want)
+		}
+	}
+}
+
+// servingExpired serves https with a certificate that has expired, and that its own key has signed.
+func servingExpired(t *testing.T) (url string, roots *x509.CertPool) {
+	t.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Date(2019, 1, 2, 3, 4, 5, 0, time.UTC), NotAfter: time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(nil, template, template, public, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots = x509.NewCertPool()
+	roots.AddCert(certificate)
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: private}}}
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	return s.URL, roots
 }
 
 // A certificate of an authority of one's own is as good as another.
