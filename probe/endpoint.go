@@ -24,11 +24,9 @@ var (
 type endpoint struct {
 	scheme  string
 	address string // host:port, or the path of a socket or file
-	request string // the URL of an HTTP request
+	request string // the URL of an HTTP request, where isHTTP
+	isHTTP  bool   // there is a status to judge
 }
-
-// isHTTP reports whether there is a status to judge.
-func (e endpoint) isHTTP() bool { return e.scheme != "tcp" && e.scheme != "file" }
 
 // errReady is what a transport without HTTP returns where the endpoint is ready: there is no response to return.
 var errReady = errors.New("ready")
@@ -37,17 +35,16 @@ var errReady = errors.New("ready")
 // serves all.
 func (e endpoint) transport(p policy) http.RoundTripper {
 	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, p.RequestTimeout / 2}
-	switch e.scheme {
-	case "tcp":
-		return connects(func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, "tcp", e.address) })
-	case "file":
+	switch {
+	case e.scheme == "file":
 		return &file{check: func() error { return checkFile(e.address) }}
-	case "unix":
-		return overHTTP(p, func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return d.DialContext(ctx, "unix", e.address)
-		})
-	default:
+	case e.scheme == "unix" && e.isHTTP:
+		return overHTTP(p, func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dial(ctx, "unix", e.address) })
+	case e.isHTTP:
 		return overHTTP(p, d.dial)
+	default:
+		network := e.scheme // tcp or unix
+		return connects(func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, network, e.address) })
 	}
 }
 

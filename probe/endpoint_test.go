@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,31 @@ func TestUnixSocket(t *testing.T) {
 	const want = "GET /ready?x=1 HTTP/1.1\r\nHost: localhost\r\n"
 	if got := <-requests; len(got) < len(want) || got[:len(want)] != want {
 		t.Errorf("got the request %q, want %q", got, want)
+	}
+	s.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	_ = s.Close()
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Refused || got.Cause() != "connection refused" {
+		t.Errorf("got %v, want connection refused", got)
+	}
+}
+
+// Without an HTTP path a Unix socket is ready when it accepts.
+func TestUnixSocketWithoutHTTP(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "php fpm.sock")
+	url := "unix://" + strings.ReplaceAll(path, " ", "%20")
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Refused || got.Cause() != "no such file or directory" {
+		t.Errorf("got %v, want no such file", got)
+	}
+	sent := make(chan []byte, 1)
+	s := listen(t, "unix", path, func(conn net.Conn, _ *server) {
+		all, _ := io.ReadAll(conn)
+		sent <- all
+	})
+	if got := attempt(t, 1, Config{URLs: []string{url}}); got.Outcome != Ready || got.Status != 0 || got.Cause() != "ready" {
+		t.Fatalf("got %v, want ready", got)
+	}
+	if got := <-sent; len(got) > 0 {
+		t.Errorf("got %q, want nothing sent", got)
 	}
 	s.Listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	_ = s.Close()

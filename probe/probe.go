@@ -51,6 +51,7 @@ type Config struct {
 	//
 	//	http://host:port/path            an accepted status; https likewise
 	//	unix:///path/to/socket:/ready    the same over a Unix socket
+	//	unix:///path/to/socket           the connection is accepted
 	//	tcp://host:port                  the connection is accepted
 	//	file:///path                     a file that is there and not empty
 	URLs []string

@@ -42,7 +42,10 @@ func ValidateQuitURL(raw string) error {
 
 func parseQuitURL(raw string) (endpoint, error) {
 	e, err := parseURL(raw)
-	if errors.Is(err, errScheme) || err == nil && !e.isHTTP() {
+	switch {
+	case err == nil && e.scheme == "unix" && !e.isHTTP:
+		return e, errors.New("the form is unix:///path/to/socket:/quit")
+	case errors.Is(err, errScheme), err == nil && !e.isHTTP:
 		return e, errors.New("the scheme must be http, https or unix")
 	}
 	return e, err

@@ -185,6 +185,8 @@ func TestQuitConfigThatCanNeverWork(t *testing.T) {
 	}{
 		{QuitConfig{URLs: []string{"tcp://h:1"}}, `probe: QuitConfig.URLs: "tcp://h:1": ` + scheme},
 		{QuitConfig{URLs: []string{"file:///x"}}, `probe: QuitConfig.URLs: "file:///x": ` + scheme},
+		{QuitConfig{URLs: []string{"unix:///s"}}, `probe: QuitConfig.URLs: "unix:///s": the form is unix:///path/to/socket:/quit`},
+		{QuitConfig{URLs: []string{"http://a http://b"}}, `probe: QuitConfig.URLs: "http://a http://b": white space in the URL; separate URLs by commas, write a space as %20`},
 		{QuitConfig{URLs: []string{"http://"}}, `probe: QuitConfig.URLs: "http://": the host is missing`},
 		{QuitConfig{Timeout: -2}, "probe: QuitConfig.Timeout: -2ns: must be positive, 0 or NoTimeout"},
 		{QuitConfig{UserAgent: "a\rb"}, `probe: QuitConfig.UserAgent: "a\rb": must have no control character`},

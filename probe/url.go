@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // maxSocketPath is what fits into sun_path with a NUL after it (unix(7)).
@@ -23,8 +24,8 @@ func ValidateURL(raw string) error {
 var errScheme = errors.New("the scheme must be http, https, tcp, unix or file")
 
 func parseURL(raw string) (endpoint, error) {
-	if bare := strings.Trim(raw, " "); bare != raw && bare != "" {
-		return endpoint{}, errors.New("a space is before or after the URL")
+	if strings.ContainsFunc(raw, isBlank) {
+		return endpoint{}, errors.New("white space in the URL; separate URLs by commas, write a space as %20")
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -33,6 +34,7 @@ func parseURL(raw string) (endpoint, error) {
 	e := endpoint{scheme: u.Scheme, request: raw}
 	switch u.Scheme {
 	case "http", "https":
+		e.isHTTP = true
 		e.address, err = hostPort(u, map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	case "tcp":
 		if e.address, err = hostPort(u, ""); err == nil && (strings.Trim(u.Path, "/") != "" || u.User != nil || hasTail(u)) {
@@ -47,24 +49,26 @@ func parseURL(raw string) (endpoint, error) {
 	default:
 		err = errScheme
 	}
-	if err == nil && strings.Contains(u.RawQuery, " ") {
-		err = errors.New("a space in the query must be written as %20")
-	}
 	return e, err
 }
 
-// socket takes unix:///path/to/socket:/ready apart; the request is as written.
+// isBlank reports whether r is white space, or a character that is not seen, such as one of no width.
+func isBlank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
+
+// socket takes unix:///path/to/socket:/ready apart; the path of the HTTP request may be missing.
 func socket(u *url.URL, raw string) (endpoint, error) {
 	hasHost := !strings.HasPrefix(raw[len("unix"):], ":///")
-	address, path, _ := strings.Cut(u.Path, ":")
-	_, rawPath, _ := strings.Cut(u.EscapedPath(), ":")
-	u.Scheme, u.Host, u.Path, u.RawPath = "http", "localhost", path, rawPath
-	e := endpoint{scheme: "unix", address: address, request: u.String()}
+	address, path, isHTTP := strings.Cut(u.Path, ":")
+	e := endpoint{scheme: "unix", address: address, request: raw, isHTTP: isHTTP}
 	switch {
-	case !isPath(address), !strings.HasPrefix(path, "/"), hasHost:
-		return e, errors.New("the form is unix:///path/to/socket:/ready")
+	case !isPath(address), isHTTP != strings.HasPrefix(path, "/"), !isHTTP && hasTail(u), hasHost:
+		return e, errors.New("the form is unix:///path/to/socket:/ready, or unix:///path/to/socket")
 	case len(address) > maxSocketPath:
 		return e, fmt.Errorf("the path of a socket has at most %d bytes", maxSocketPath)
+	case isHTTP:
+		_, rawPath, _ := strings.Cut(u.EscapedPath(), ":")
+		u.Scheme, u.Host, u.Path, u.RawPath = "http", "localhost", path, rawPath
+		e.request = u.String()
 	}
 	return e, nil
 }

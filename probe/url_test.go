@@ -7,8 +7,9 @@ import (
 
 func TestValidateURL(t *testing.T) {
 	const nothingAfter = "nothing may come after the port of tcp://host:port"
-	const unix = "the form is unix:///path/to/socket:/ready"
+	const unix = "the form is unix:///path/to/socket:/ready, or unix:///path/to/socket"
 	const file = "the form is file:///path/to/file"
+	const space = "white space in the URL; separate URLs by commas, write a space as %20"
 	const scheme = "the scheme must be http, https, tcp, unix or file"
 	socket := "/" + strings.Repeat("x", 106)
 	for raw, want := range map[string]string{
@@ -18,7 +19,22 @@ func TestValidateURL(t *testing.T) {
 		"http://h:65535/p?q=1":       "",
 		"HTTP://user:pw@h/":          "",
 		"":                           scheme,
-		" ":                          scheme,
+		" ":                          space,
+		"http://h/ ":                 space,
+		" http://h/":                 space,
+		"http://h/\u00a0":            space, // a no-break space
+		"http://h/\u3000":            space,
+		"http://h/\u2028":            space,
+		"http://h/\u200b":            space, // of no width
+		"\ufeffhttp://h/":            space, // a mark of the order of bytes
+		"http://h/\t":                space,
+		"http://a/ http://b/":        space,
+		"http://a/\nhttp://b/":       space,
+		"tcp://h:1 ":                 space,
+		"file:///a b":                space,
+		"http://u:p w@h/":            space,
+		"http://h/a%20b?c%20d":       "",
+		"http://h/ä":                 "",
 		"localhost:15020":            scheme,
 		"15020":                      scheme,
 		"//h/":                       scheme,
@@ -33,10 +49,10 @@ func TestValidateURL(t *testing.T) {
 		"http://h:x/":                "not a valid URL",
 		"http://[::1":                "not a valid URL",
 		"http://h/\x00":              "not a valid URL",
-		"http://h/\n":                "not a valid URL",
+		"http://h/\n":                space,
 		"http://h/%zz":               "not a valid URL",
 		"http://user:secret@h:y/":    "not a valid URL",
-		"http://h e/":                "not a valid URL",
+		"http://h e/":                space,
 		"tcp://h:6379":               "",
 		"tcp://[::1]:6379/":          "",
 		"tcp://h":                    "the port is missing",
@@ -45,8 +61,15 @@ func TestValidateURL(t *testing.T) {
 		"tcp://h:1/path":             nothingAfter,
 		"tcp://u:p@h:1":              nothingAfter,
 		"unix:///run/admin.sock:/r":  "",
-		"unix:///run/a b.sock:/r?x":  "",
-		"unix:///run/admin.sock":     unix,
+		"unix:///run/a b.sock:/r?x":  space,
+		"unix:///run/a%20b.sock:/r?": "",
+		"unix:///run/admin.sock":     "",
+		"unix:///run/admin.sock?x":   unix,
+		"unix:///run/admin.sock#x":   unix,
+		"unix:///":                   unix,
+		"unix://h/run/admin.sock":    unix,
+		"unix:/run/admin.sock":       unix,
+		"unix://" + socket:           "",
 		"unix:///run/admin.sock:":    unix,
 		"unix:///run/admin.sock:r":   unix,
 		"unix:///:/ready":            unix,
@@ -55,8 +78,8 @@ func TestValidateURL(t *testing.T) {
 		"unix://" + socket + ":/r":   "",
 		"unix://" + socket + "x:/r":  "the path of a socket has at most 107 bytes",
 		"unix:///s%00:/r":            unix,
-		"unix:///s:/r?a b":           "a space in the query must be written as %20",
-		"http://h/?a b":              "a space in the query must be written as %20",
+		"unix:///s:/r?a b":           space,
+		"http://h/?a b":              space,
 		"file:///a%00b":              file,
 		"file:///vault/secrets/db":   "",
 		"file://vault/secrets/db":    file,
