@@ -56,7 +56,7 @@ func run(args, env []string, stdout, stderr io.Writer) (status int) {
 	e := &entrypoint{Settings: s, env: env, signals: signals, report: report.New(stderr, report.Options{
 		Format: s.LogFormat, Level: s.LogLevel, OnTerminal: exec.WriteInBackground, LiveLine: s.LiveLine,
 		URLs: s.Probe.URLs, Timeout: s.Probe.Timeout, Command: s.Name(), Once: s.Probe.Once,
-		Disabled: s.Disabled, TerminationLog: s.Meant || os.Getpid() == 1,
+		Disabled: s.Disabled, TerminationLog: s.WantsCommand || os.Getpid() == 1,
 	})}
 	switch {
 	case err != nil:

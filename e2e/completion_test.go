@@ -19,7 +19,7 @@ import (
 func completionCases(t *testing.T) map[string]string {
 	t.Helper()
 	var flags []string
-	for _, line := range regexp.MustCompile(`(?m)^  (--[a-z-]+)`).FindAllStringSubmatch(run(t, "--help").Stdout, -1) {
+	for _, line := range regexp.MustCompile(`(?m)^ {2,6}(?:-h, )?(--[a-z-]+)`).FindAllStringSubmatch(run(t, "--help").Stdout, -1) {
 		flags = append(flags, line[1])
 	}
 	slices.Sort(flags)

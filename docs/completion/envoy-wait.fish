@@ -41,7 +41,7 @@ complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-url -x -
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-on -x -a 'always success' -d 'quit the sidecar after any end, or only after exit status 0'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-timeout -x -d 'limit of all quit requests together'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l log-format -x -a 'auto json text' -d 'format of the log; auto is text on a terminal, else json'
-complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l log-level -x -a 'debug info warn error' -d 'lowest level to log: debug, info, warn or error'
+complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l log-level -x -a 'debug info warn error' -d 'lowest level to log'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l compat -x -a 'none scuttle' -d 'scuttle: also read scuttle\'s variables'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l once -d 'make one attempt, then exit 0 if ready, else 1'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l install -r -F -d 'copy this binary to PATH, or into the directory PATH, and exit'

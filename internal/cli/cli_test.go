@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"slices"
@@ -101,7 +102,7 @@ func TestEverySetting(t *testing.T) {
 			t.Errorf("an empty %s does not count as unset: %v, %v", variable, test.get(s), err)
 		}
 	}
-	for _, flag := range Flags() {
+	for _, flag := range model(t) {
 		if !tested[flag.Name] {
 			t.Errorf("--%s is not tested", flag.Name)
 		}
@@ -129,10 +130,10 @@ func TestQuitURLs(t *testing.T) {
 
 // --quit is the quit URL of the sidecar.
 func TestQuit(t *testing.T) {
-	for _, p := range presets {
-		s, err := parse([]string{"--sidecar", p.name, "--quit", "app"}, nil)
-		if got := strings.Join(s.Quit.URLs, " "); got != p.quit || (err != nil) != (p.quit == "") {
-			t.Errorf("%s: %s, %v", p.name, got, err)
+	for _, p := range Presets {
+		s, err := parse([]string{"--sidecar", p.Name, "--quit", "app"}, nil)
+		if got := strings.Join(s.Quit.URLs, " "); got != p.Quit || (err != nil) != (p.Quit == "") {
+			t.Errorf("%s: %s, %v, want %q", p.Name, got, err, p.Quit)
 		}
 	}
 	s, err := parse([]string{"--quit", "--quit-url", "http://h/", "app"}, nil)
@@ -157,6 +158,10 @@ func TestQuitURLsHoldWithAnError(t *testing.T) {
 		{[]string{"--quit-url", quit, "--"}, "", true},
 		{[]string{"--quit-url", quit, "--timeout", "--", "app"}, "", true},
 		{[]string{"--quit-url", quit, "--quit-url", "tcp://h:1", "app"}, "", true},
+		{[]string{"--quit-url", quit + ",tcp://h:1", "app"}, "", true},
+		{[]string{"--quit-url=tcp://h:1," + quit, "app"}, "", true},
+		{[]string{"app"}, "ENVOY_WAIT_QUIT_URL=tcp://h:1," + quit, true},
+		{[]string{"--quit-url", quit, "-timeout", "5s", "--", "app"}, "", true},
 		{[]string{"--quit-url", quit, "--quit-on", "never", "app"}, "", true},
 		{[]string{"--quit-url", "tcp://h:1", "app"}, "", false},
 		{[]string{"--quit-url", quit}, "", false}, // a script that waits only
@@ -175,81 +180,53 @@ func TestQuitURLsHoldWithAnError(t *testing.T) {
 	}
 }
 
+// Commas separate URLs, in a variable and on the line.
 func TestSeveralURLs(t *testing.T) {
+	const want = "http://a/?x=1%2C2 http://b"
 	for _, given := range []struct{ args, env []string }{
-		{args: []string{"--url", "http://a/?x=1,2", "--url=http://b"}},
-		{args: []string{"--url", "http://a/?x=1,2", "--url=http://b", "--url", "http://b"}, env: []string{"ENVOY_WAIT_URL=http://c"}},
+		{args: []string{"--url", "http://a/?x=1%2C2", "--url=http://b"}},
+		{args: []string{"--url", "http://a/?x=1%2C2,http://b", "--url", "http://b"}, env: []string{"ENVOY_WAIT_URL=http://c"}},
+		{env: []string{"ENVOY_WAIT_URL=http://a/?x=1%2C2,http://b,http://b"}},
 	} {
 		s, err := parse(given.args, given.env)
-		if got := strings.Join(s.Probe.URLs, " "); err != nil || got != "http://a/?x=1,2 http://b" {
-			t.Errorf("%v: got %s, %v", given, got, err)
+		if got := strings.Join(s.Probe.URLs, " "); err != nil || got != want {
+			t.Errorf("%v: got %s, %v, want %s", given, got, err, want)
 		}
-	}
-	s, err := parse(nil, []string{"ENVOY_WAIT_URL=http://a,http://b,http://a"})
-	if got := strings.Join(s.Probe.URLs, " "); err != nil || got != "http://a http://b" {
-		t.Errorf("got %s, %v", got, err)
 	}
 }
 
 // A preset brings its URL and status; --url and --ready-status go before them.
 func TestPresets(t *testing.T) {
-	for _, p := range presets {
-		s, err := parse([]string{"--sidecar", p.name}, nil)
-		if err != nil || strings.Join(s.Probe.URLs, " ") != p.ready || !slices.Equal(accepted(s), []int{map[string]int{"200": 200, "204": 204}[p.status]}) {
-			t.Errorf("%s: %v, %v, %v", p.name, s.Probe.URLs, accepted(s), err)
+	for _, p := range Presets {
+		s, err := parse([]string{"--sidecar", p.Name}, nil)
+		if err != nil || strings.Join(s.Probe.URLs, " ") != p.Ready || !slices.Equal(accepted(s), []int{p.Status}) {
+			t.Errorf("%s: %v, %v, %v, want %s and %d", p.Name, s.Probe.URLs, accepted(s), err, p.Ready, p.Status)
 		}
-		for _, url := range []string{p.ready, p.quit} {
-			if err := probe.ValidateURL(url); url != "" && err != nil {
-				t.Errorf("%s: %s: %v", p.name, url, err)
-			}
+		if err := probe.ValidateURL(p.Ready); err != nil {
+			t.Errorf("%s: %s: %v", p.Name, p.Ready, err)
 		}
-		s, err = parse([]string{"--sidecar", p.name, "--url", "http://h/", "--ready-status", "2xx"}, nil)
+		if err := probe.ValidateQuitURL(p.Quit); p.Quit != "" && err != nil {
+			t.Errorf("%s: %s: %v", p.Name, p.Quit, err)
+		}
+		s, err = parse([]string{"--sidecar", p.Name, "--url", "http://h/", "--ready-status", "2xx"}, nil)
 		if got := accepted(s); err != nil || strings.Join(s.Probe.URLs, " ") != "http://h/" || len(got) != 100 || got[0] != 200 {
-			t.Errorf("%s: %v, %v, %v", p.name, s.Probe.URLs, got, err)
+			t.Errorf("%s: %v, %v, %v", p.Name, s.Probe.URLs, got, err)
 		}
 	}
-	names := ""
-	for _, p := range presets {
-		names += "," + p.name
-	}
-	for _, flag := range Flags() {
-		if flag.Name == "sidecar" && ","+strings.Join(flag.Values, ",") != names {
-			t.Errorf("--sidecar takes %v, the presets are %s", flag.Values, names)
-		}
-	}
-	if p := presets[0]; p.ready != probe.DefaultURL || p.name != "istio" {
-		t.Errorf("the first is %v", p)
+	if p := Presets[0]; p.Ready != probe.DefaultURL || p.Name != "istio" {
+		t.Errorf("the first is %+v, want Istio's, as in probe", p)
 	}
 }
 
 // Only Istio's preset has a gate, and a --url takes it away.
 func TestGate(t *testing.T) {
-	for _, p := range presets {
-		want := map[string]uint16{"istio": probe.DefaultGate}[p.name]
-		if s, err := parse([]string{"--sidecar", p.name}, nil); err != nil || s.Probe.Gate != want {
-			t.Errorf("%s: %d, %v, want %d", p.name, s.Probe.Gate, err, want)
+	for _, p := range Presets {
+		want := map[string]uint16{"istio": probe.DefaultGate}[p.Name]
+		if s, err := parse([]string{"--sidecar", p.Name}, nil); err != nil || s.Probe.Gate != want {
+			t.Errorf("%s: %d, %v, want %d", p.Name, s.Probe.Gate, err, want)
 		}
-		if s, err := parse(nil, []string{"ENVOY_WAIT_SIDECAR=" + p.name, "ENVOY_WAIT_URL=" + p.ready}); err != nil || s.Probe.Gate != 0 {
-			t.Errorf("%s, with a URL: %d, %v, want none", p.name, s.Probe.Gate, err)
-		}
-	}
-}
-
-// Hints may name a sidecar's parts for its own URLs, and Istio's for Istio's ports.
-func TestSidecarOfAURL(t *testing.T) {
-	for _, test := range []struct{ args, url, want string }{
-		{"", probe.DefaultURL, "istio"},
-		{"--sidecar=consul", "http://127.0.0.1:19000/ready", "consul"},
-		{"--sidecar=consul --quit app", "http://127.0.0.1:20600/graceful_shutdown", "consul"},
-		{"--url=http://localhost:15021/healthz/ready", "http://localhost:15021/healthz/ready", "istio"},
-		{"--url=http://10.0.0.1:15000", "http://10.0.0.1:15000", "istio"},
-		{"--url=http://h/?x=:15021", "http://h/?x=:15021", ""},
-		{"--url=http://h:150210/", "http://h:150210/", ""},
-		{"--url=http://localhost:3500/v1.0/healthz/outbound", "http://localhost:3500/v1.0/healthz/outbound", ""},
-		{"--sidecar=envoy --url=http://localhost:15021/", "http://localhost:15021/", ""},
-	} {
-		if s, _ := parse(strings.Fields(test.args), nil); s.Sidecars[test.url] != test.want {
-			t.Errorf("%s: %q, want %q", test.args, s.Sidecars[test.url], test.want)
+		if s, err := parse(nil, []string{"ENVOY_WAIT_SIDECAR=" + p.Name, "ENVOY_WAIT_URL=" + p.Ready}); err != nil || s.Probe.Gate != 0 {
+			t.Errorf("%s, with a URL: %d, %v, want none", p.Name, s.Probe.Gate, err)
 		}
 	}
 }
@@ -301,16 +278,16 @@ func TestCommand(t *testing.T) {
 
 func TestBadInput(t *testing.T) {
 	const (
-		timeout  = "expected a duration such as 90s or 2m, or 0 to never give up"
-		request  = "expected a duration above 0, such as 5s"
-		interval = "expected a duration of at least 10ms, such as 500ms"
+		timeout  = "expected a duration such as 90s, at least 0s"
+		request  = "expected a duration such as 90s, at least 1ms"
+		interval = "expected a duration such as 90s, at least 10ms"
 		status   = "expected statuses from 200 to 599 separated by commas, or a class such as 2xx"
-		url      = "expected a URL such as http://localhost:15020/healthz/ready; "
-		quit     = "expected a URL such as http://localhost:15020/quitquitquit; "
+		url      = "expected a URL such as http://localhost:15020/healthz/ready, or several separated by commas; "
+		quit     = "expected a URL such as http://localhost:15020/quitquitquit, or several separated by commas; "
 	)
 	for _, test := range []struct{ flag, value, want string }{
 		{"timeout", "5", timeout}, {"timeout", "-1s", timeout}, {"timeout", "1e9h", timeout},
-		{"timeout", "9999999999h", timeout}, {"timeout", "60 s", timeout}, {"timeout", "--disabled", timeout},
+		{"timeout", "9999999999h", timeout}, {"timeout", "60 s", timeout}, {"timeout", "--disabled", timeout}, {"timeout", "0.1ns", timeout},
 		{"request-timeout", "0", request}, {"request-timeout", "-5s", request}, {"request-timeout", "x", request},
 		{"interval", "0", interval}, {"interval", "9ms", interval}, {"interval", "500", interval},
 		{"url", "localhost:15020", url + "the scheme must be http, https, tcp, unix or file"},
@@ -321,7 +298,7 @@ func TestBadInput(t *testing.T) {
 		{"url", "http://h:99999", url + "the port must be from 1 to 65535"},
 		{"url", "http://h/\x01", url + "not a valid URL"},
 		{"url", "tcp://h", url + "the port is missing"},
-		{"url", "http://h/ ", url + "white space in the URL; separate URLs by commas, write a space as %20"}, {"url", " http://h/", url + "white space in the URL; separate URLs by commas, write a space as %20"},
+		{"url", "http://h/ ", url + "white space in the URL; separate URLs by commas, write a space as %20"}, {"url", " http://h/", url + "a space is before or after the URL"},
 		{"absent-after", "0", request}, {"absent-after", "5", request},
 		{"sidecar", "nginx", "expected one of istio, envoy, consul, kuma, linkerd, dapr, cloud-sql-proxy"},
 		{"ready-status", "200,", status}, {"ready-status", "99", status}, {"ready-status", "600", status}, {"ready-status", "101", status},
@@ -330,37 +307,36 @@ func TestBadInput(t *testing.T) {
 		{"quit-url", "tcp://h:1", quit + "the scheme must be http, https or unix"},
 		{"quit-url", "file:///tmp/x", quit + "the scheme must be http, https or unix"},
 		{"quit-url", "bad", quit + "the scheme must be http, https or unix"},
-		{"quit-on", "failure", "expected one of always, success"},
+		{"quit-on", "failure", "expected always|success"},
 		{"quit-timeout", "0", request}, {"quit-timeout", "5", request},
-		{"on-timeout", "die", "expected one of start, fail"},
-		{"on-timeout", "START", "expected one of start, fail"},
-		{"disabled", "maybe", "expected true or false"},
-		{"log-format", "xml", "expected one of auto, json, text"},
-		{"log-level", "trace", "expected one of debug, info, warn, error"},
-		{"log-level", "warning", "expected one of debug, info, warn, error"},
+		{"on-timeout", "die", "expected start|fail"},
+		{"on-timeout", "START", "expected start|fail"},
+		{"log-format", "xml", "expected auto|json|text"},
+		{"log-level", "trace", "expected debug|info|warn|error"},
+		{"log-level", "warning", "expected debug|info|warn|error"},
 	} {
-		args := []string{"--" + test.flag, test.value}
-		if test.flag == "disabled" {
-			args = []string{"--disabled=" + test.value}
-		}
 		variable := "ENVOY_WAIT_" + strings.ToUpper(strings.ReplaceAll(test.flag, "-", "_"))
 		for name, given := range map[string]struct{ args, env []string }{
-			"--" + test.flag: {args: args},
+			"--" + test.flag: {args: []string{"--" + test.flag, test.value}},
 			variable:         {env: []string{variable + "=" + test.value}},
 		} {
 			_, err := parse(given.args, given.env)
-			var bad *badValue
-			if !errors.As(err, &bad) || bad.name != name || bad.value != test.value || !strings.HasSuffix(err.Error(), test.want) {
-				t.Errorf("%v %v: got %v, want %s", given.args, given.env, err, test.want)
-			}
-			if err != nil && strings.ContainsAny(err.Error(), "\n\x01") {
-				t.Errorf("more than one line, or a control character: %q", err)
+			want := fmt.Sprintf("%s: %q: %s", name, test.value, test.want)
+			if err == nil || err.Error() != want {
+				t.Errorf("%q %q: got %v, want %s", given.args, given.env, err, want)
 			}
 		}
 	}
 }
 
 func TestBadLines(t *testing.T) {
+	const (
+		timeout = "expected a duration such as 90s, at least 0s"
+		boolean = "bool value must be true, 1, yes, false, 0 or no but got "
+		url     = "expected a URL such as http://localhost:15020/healthz/ready, or several separated by commas; "
+		noJob   = "expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it"
+		dashes  = `expected a command after "--"; without a command leave out the "--"`
+	)
 	for _, test := range []struct {
 		args []string
 		env  string
@@ -368,33 +344,73 @@ func TestBadLines(t *testing.T) {
 	}{
 		{[]string{"--tiemout", "5s", "--", "app"}, "", `unknown flag --tiemout, did you mean "--timeout"?; see envoy-wait --help`},
 		{[]string{"--a\n\x1b[2Jb"}, "", "unknown flag --a\n\x1b[2Jb; see envoy-wait --help"},
-		{[]string{"-t"}, "", `unknown flag -t, did you mean "-h"?; see envoy-wait --help`},
-		{[]string{"--timeout", "0.1ns"}, "", `--timeout: "0.1ns": expected a duration such as 90s or 2m, or 0 to never give up`},
-		{[]string{"--timeout"}, "", `--timeout: the value is missing; expected a duration such as 90s or 2m, or 0 to never give up`},
-		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; expected a duration such as 90s or 2m, or 0 to never give up`},
-		{[]string{"--"}, "", `expected a command after "--"; without a command leave out the "--"`},
-		{[]string{"--disabled", "--"}, "", `expected a command after "--"; without a command leave out the "--"`},
-		{[]string{"--quit-url", "http://a"}, "", `expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it`},
-		{nil, "ENVOY_WAIT_QUIT_URL=http://a", `expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it`},
-		{[]string{"--disabled", "--url"}, "", `--url: the value is missing; expected a URL such as http://localhost:15020/healthz/ready; the scheme must be http, https, tcp, unix or file`},
-		{nil, "ENVOY_WAIT_URL=http://a , http://b", `ENVOY_WAIT_URL: "http://a , http://b": expected a URL such as http://localhost:15020/healthz/ready; white space in the URL; separate URLs by commas, write a space as %20`},
-		{[]string{"--quit=http://u:secret@h/", "app"}, "", `--quit: "http://xxxxx@h/": expected true or false`},
-		{[]string{"--once=http://u:secret@h/"}, "", `--once: "http://xxxxx@h/": expected true or false`},
-		{[]string{"--timeout=http://u:secret@h/"}, "", `--timeout: "http://xxxxx@h/": expected a duration such as 90s or 2m, or 0 to never give up`},
-		{[]string{"--log-level=http://u:secret@h/"}, "", `--log-level: "http://xxxxx@h/": expected one of debug, info, warn, error`},
-		{[]string{"--quit-url", "http://me:secret@h:0", "app"}, "", `--quit-url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/quitquitquit; the port must be from 1 to 65535`},
+		{[]string{"--timeout"}, "", `--timeout: the value is missing; ` + timeout},
+		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; ` + timeout},
+		{[]string{"--timeout="}, "", `--timeout: the value is missing; ` + timeout},
+		{[]string{"--disabled", "--url"}, "", `--url: the value is missing; expected a URL`},
+		{[]string{"--install=", "app"}, "", `--install: the value is missing; expected PATH`},
+		{[]string{"--install", "--once"}, "", `--install: "--once": expected PATH`},
+		{[]string{"--on-timeout"}, "", `--on-timeout: the value is missing; expected start|fail`},
+		{[]string{"--"}, "", dashes},
+		{[]string{"--disabled", "--"}, "", dashes},
+		{[]string{"--quit-url", "http://a"}, "", noJob},
+		{nil, "ENVOY_WAIT_QUIT_URL=http://a", noJob},
+		{nil, "ENVOY_WAIT_URL=http://a , http://b", `ENVOY_WAIT_URL: "http://a , http://b": ` + url + `white space in the URL; separate URLs by commas, write a space as %20`},
+		{nil, "ENVOY_WAIT_DISABLED=maybe", `ENVOY_WAIT_DISABLED: ` + boolean + `"maybe"`},
+		{[]string{"--disabled=maybe"}, "", `--disabled: ` + boolean + `"maybe"`},
+		{[]string{"--quit=http://u:secret@h/", "app"}, "", `--quit: ` + boolean + `"http://xxxxx@h/"`},
+		{[]string{"--once=http://u:secret@h/"}, "", `--once: ` + boolean + `"http://xxxxx@h/"`},
+		{[]string{"--timeout=http://u:secret@h/"}, "", `--timeout: "http://xxxxx@h/": ` + timeout},
+		{[]string{"--log-level=http://u:secret@h/"}, "", `--log-level: "http://xxxxx@h/": expected debug|info|warn|error`},
+		{[]string{"--quit-url", "http://me:secret@h:0", "app"}, "", `--quit-url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/quitquitquit, or several separated by commas; the port must be from 1 to 65535`},
 		{[]string{"--once", "app"}, "", `--once: "app": expected no command`},
 		{[]string{"--once", "--", "app"}, "", `--once: "app": expected no command`},
-		{[]string{"--install", "/x", "--once"}, "", `--install: "/x": expected a path, and neither a command nor --once`},
-		{[]string{"--install=", "app"}, "", `--install: the value is missing; expected a path, and neither a command nor --once`},
+		{[]string{"--install", "/x", "--once"}, "", `--install: "/x": expected neither a command nor --once`},
 		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=kuma", `--sidecar or ENVOY_WAIT_SIDECAR: "kuma": expected a sidecar that a POST can quit, or a --quit-url, with --quit`},
-		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": expected URLs separated by single commas; one of them is empty`},
-		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": expected URLs separated by single commas; one of them is empty`},
-		{[]string{"--url", "http://me:secret@h:0"}, "", `--url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/healthz/ready; the port must be from 1 to 65535`},
+		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": ` + url + `one of them is empty`},
+		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": ` + url + `one of them is empty`},
+		{[]string{"--url", "http://me:secret@h:0"}, "", `--url: "http://xxxxx@h:0": ` + url + `the port must be from 1 to 65535`},
+		{slices.Repeat([]string{"--disabled"}, 501), "", `expected a command within 500 words`},
 	} {
 		_, err := parse(test.args, []string{test.env})
 		if err == nil || err.Error() != test.want {
 			t.Errorf("%q %s:\ngot  %v\nwant %s", test.args, test.env, err, test.want)
+		}
+	}
+}
+
+// A password is never printed, wherever it was typed.
+func TestPasswords(t *testing.T) {
+	const value = "http://me:secret@h:0/"
+	var lines [][]string
+	for _, flag := range model(t) {
+		name := "--" + flag.Name
+		lines = append(lines, []string{name + "=" + value}, []string{name, value}, []string{name + ":" + value}, []string{name, "-" + value})
+	}
+	lines = append(lines, []string{"--ulr=" + value}, []string{"--ulr", value}, []string{"-" + value}, []string{"--" + value}, []string{"--quit=me:secret@h"},
+		[]string{"--url", "http://me:sec,ret@h/"}, []string{"--url=http://a", "--url=me:secret@h"})
+	for _, line := range lines {
+		if _, err := parse(line, nil); err != nil && strings.Contains(strings.ReplaceAll(err.Error(), ",", ""), "secret") {
+			t.Errorf("%q: got %v, want no password", line, err)
+		}
+	}
+	for _, flag := range model(t) {
+		for _, variable := range flag.Envs {
+			if _, err := parse(nil, []string{variable + "=" + value}); err == nil || strings.Contains(err.Error(), "secret") {
+				t.Errorf("%s: got %v, want an error without the password", variable, err)
+			}
+		}
+	}
+}
+
+// The words of a long command cost little, and none is lost.
+func TestLongCommand(t *testing.T) {
+	command := slices.Repeat([]string{"x"}, 100_000)
+	for _, flags := range [][]string{{"--disabled"}, {"--disabled", "--"}} {
+		start := time.Now()
+		s, err := parse(append(flags, command...), nil)
+		if err != nil || !slices.Equal(s.Command, command) || time.Since(start) > time.Second {
+			t.Errorf("%v: %d words after %v, %v, want %d", flags, len(s.Command), time.Since(start), err, len(command))
 		}
 	}
 }
@@ -421,11 +437,6 @@ func TestFormatOfAnError(t *testing.T) {
 }
 
 func TestUnknownVariables(t *testing.T) {
-	parser, err := newParser()
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := variables(parser.Model)
 	for name, unknown := range map[string]bool{
 		"ENVOY_WAIT_TIMEOUT": false, "ENVOY_WAIT_URL": false, "ENVOY_WAITING": false, "HOME": false,
 		"ENVOY_WAIT_TIMOUT": true, "ENVOY_WAIT_URLS": true, "ENVOY_WAIT_HELP": true, "ENVOY_WAIT_ONCE": true, "ENVOY_WAIT_INSTALL": true, "ENVOY_WAIT_VERSION": true,
@@ -435,11 +446,11 @@ func TestUnknownVariables(t *testing.T) {
 		"ENVOY_WAIT_PORT_80_TCP_PORT": false, "ENVOY_WAIT_PORT_53_UDP_PROTO": false, "ENVOY_WAIT_PORT_9_SCTP": false,
 		"ENVOY_WAIT_CANARY_SERVICE_HOST": false, "ENVOY_WAIT_CANARY_PORT_80_TCP_ADDR": false,
 	} {
-		if got := unknownVariables([]string{name + "=x"}, known); (len(got) == 1) != unknown {
-			t.Errorf("%s: got %v", name, got)
+		if s, _ := parse(nil, []string{name + "=x"}); (len(s.Warnings) == 1) != unknown {
+			t.Errorf("%s: got %v", name, s.Warnings)
 		}
-		if got := unknownVariables([]string{name + "="}, known); len(got) != 0 {
-			t.Errorf("%s empty: got %v", name, got)
+		if s, _ := parse(nil, []string{name + "="}); len(s.Warnings) != 0 {
+			t.Errorf("%s empty: got %v, want no warning", name, s.Warnings)
 		}
 	}
 }
@@ -452,26 +463,47 @@ func TestWarningOfUnknownVariables(t *testing.T) {
 	}
 }
 
+// Whoever asks for help gets it, whatever else is wrong. Each line fits, however wide the terminal is.
 func TestHelp(t *testing.T) {
-	var help strings.Builder
-	s, err := Parse([]string{"envoy-wait", "--help", "--timeout", "x", "--", "app"}, []string{"ENVOY_WAIT_INTERVAL=bad"}, &help)
-	if err != nil || !s.Answered || help.String() != helpText {
-		t.Fatal(s, err)
-	}
-	for line := range strings.Lines(help.String()) {
-		if len(line) > 80+1 || strings.TrimRight(line, " \n")+"\n" != line {
-			t.Errorf("more than 80 columns, or a space at the end: %q", line)
+	for columns, env := range map[string]string{"": "", "200": "ENVOY_WAIT_INTERVAL=bad", "40": ""} {
+		t.Setenv("COLUMNS", columns)
+		var help strings.Builder
+		s, err := Parse([]string{"envoy-wait", "--help", "--timeout", "x", "--tiemout", "--", "app"}, []string{env}, &help)
+		if err != nil || !s.Answered {
+			t.Fatalf("%+v, %v, want help", s, err)
+		}
+		for line := range strings.Lines(help.String()) {
+			if len(line) > 80+1 || strings.TrimRight(line, " \n")+"\n" != line {
+				t.Errorf("more than 80 columns, or a space at the end: %q", line)
+			}
+		}
+		words := strings.Join(strings.Fields(help.String()), " ")
+		for _, flag := range model(t) {
+			want := "--" + flag.Name
+			if !flag.IsBool() {
+				want += "=" + flag.FormatPlaceHolder()
+			}
+			if want += " " + helpOf(flag.Value); !strings.Contains(words, want) || flag.Help == "" || flag.Group == nil {
+				t.Errorf("got %s\nwant %s", help.String(), want)
+			}
+		}
+		for _, p := range Presets {
+			if !strings.Contains(help.String(), "\n"+p.Name+" ") || !strings.Contains(help.String(), p.Note) {
+				t.Errorf("got %s\nwant %s, %s", help.String(), p.Name, p.Note)
+			}
 		}
 	}
-	for _, flag := range Flags() {
-		if !strings.Contains(help.String(), "\n  --"+flag.Name+" ") || flag.Help == "" || flag.Group == "" {
-			t.Errorf("not complete: %+v", flag)
+}
+
+// Every flag has the variable of its name, but those of the last group.
+func TestVariables(t *testing.T) {
+	for _, flag := range model(t) {
+		var want []string
+		if !strings.HasPrefix(flag.Group.Title, "Instead") {
+			want = []string{"ENVOY_WAIT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))}
 		}
-		if want := "ENVOY_WAIT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_")); flag.Variable != "" && flag.Variable != want {
-			t.Errorf("--%s has the variable %s", flag.Name, flag.Variable)
-		}
-		if flag.Default != "" && len(flag.Values) > 0 && !slices.Contains(flag.Values, flag.Default) {
-			t.Errorf("--%s: its default is none of its values", flag.Name)
+		if !slices.Equal(flag.Envs, want) {
+			t.Errorf("--%s has %v, want %v", flag.Name, flag.Envs, want)
 		}
 	}
 }

@@ -6,37 +6,38 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"text/template"
+	"time"
+
+	"github.com/alecthomas/kong"
 )
 
-// The documents are made here, in a test, so that they are part of neither the
-// binary nor its build.
+// The documents are made here, in a test, so that they are part of neither the binary nor its build.
 var update = flag.Bool("update", false, "write what is made from the flags instead of comparing it")
 
-// TestDocs checks that what people read about the flags says what the flags are.
+// TestDocs checks that what people read about the flags says what the flags are. Each document has a template in
+// testdata.
 func TestDocs(t *testing.T) {
-	facts := facts{Groups: groups(Flags()), Flags: Flags(), Presets: presetRows(), Exits: exitStatuses(t)}
-	for path, text := range map[string]string{
-		"../../docs/envoy-wait.1":               manPage,
-		"../../docs/flags.md":                   flagsPage,
-		"../../docs/completion/envoy-wait.bash": bashCompletion,
-		"../../docs/completion/_envoy-wait":     zshCompletion,
-		"../../docs/completion/envoy-wait.fish": fishCompletion,
+	facts := facts{Groups: groups(model(t)), Flags: model(t), Presets: Presets, Exits: exitStatuses(t)}
+	for _, path := range []string{
+		"docs/envoy-wait.1", "docs/flags.md", "docs/completion/envoy-wait.bash", "docs/completion/_envoy-wait", "docs/completion/envoy-wait.fish",
 	} {
-		sameFile(t, path, fill(t, text, facts))
+		sameFile(t, "../../"+path, fill(t, filepath.Base(path), facts))
 	}
 
 	const readme = "../../README.md"
-	facts.Flags = slices.DeleteFunc(slices.Clone(Flags()), func(f Flag) bool { return !slices.Contains(popular, f.Name) })
+	facts.Flags = slices.DeleteFunc(model(t), func(f *kong.Flag) bool { return !slices.Contains(popular, f.Name) })
 	table := regexp.MustCompile(`(?s)(<!-- flags[^\n]*-->\n).*?(<!-- end -->)`)
 	if !table.MatchString(contents(t, readme)) {
 		t.Fatal("README.md has no place for the flags")
 	}
-	lines := strings.ReplaceAll(fill(t, readmeFlags, facts), "$", "$$")
+	lines := strings.ReplaceAll(fill(t, "README.md", facts), "$", "$$")
 	sameFile(t, readme, table.ReplaceAllString(contents(t, readme), "${1}"+lines+"${2}"))
 }
 
@@ -78,32 +79,33 @@ func contents(t *testing.T, path string) string {
 // facts is what the templates are filled with.
 type facts struct {
 	Groups  []group
-	Flags   []Flag
-	Presets []presetRow
+	Flags   []*kong.Flag
+	Presets []Preset
 	Exits   []exitStatus
 }
 
 type group struct {
 	Name  string
-	Flags []Flag
+	Flags []*kong.Flag
 }
 
 type exitStatus struct{ Code, When string }
 
-// presetRow is a preset as the templates see it: they read exported fields alone.
-type presetRow struct{ Name, Ready, Status, Quit, Note string }
-
-func presetRows() (rows []presetRow) {
-	for _, p := range presets {
-		rows = append(rows, presetRow{p.name, p.ready, p.status, p.quit, p.note})
+// model returns the flags as kong knows them, in the order of the help.
+func model(t testing.TB) []*kong.Flag {
+	t.Helper()
+	parser, err := newParser(&flags{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return rows
+	return parser.Model.Flags
 }
 
-func groups(flags []Flag) (all []group) {
+func groups(flags []*kong.Flag) (all []group) {
 	for _, flag := range flags {
-		if len(all) == 0 || all[len(all)-1].Name != flag.Group {
-			all = append(all, group{Name: flag.Group})
+		name := strings.TrimSuffix(flag.Group.Title, ":")
+		if len(all) == 0 || all[len(all)-1].Name != name {
+			all = append(all, group{Name: name})
 		}
 		last := &all[len(all)-1]
 		last.Flags = append(last.Flags, flag)
@@ -137,37 +139,103 @@ func exitStatuses(t *testing.T) []exitStatus {
 	return exits
 }
 
-func fill(t *testing.T, text string, facts facts) string {
+func fill(t *testing.T, name string, facts facts) string {
 	t.Helper()
 	functions := template.FuncMap{
-		"cell":   cell.Replace,
-		"fish":   fishSpecial.Replace,
-		"join":   strings.Join,
-		"roff":   roff,
-		"takers": takers,
-		"value":  value,
-		"zsh":    zshSpecial.Replace,
+		"cell":      cell.Replace,
+		"choices":   choices,
+		"fish":      fishSpecial.Replace,
+		"join":      strings.Join,
+		"kind":      kind,
+		"otherwise": otherwise,
+		"repeats":   repeats,
+		"roff":      roff,
+		"takers":    takers,
+		"value":     value,
+		"zsh":       zshSpecial.Replace,
 	}
 	var filled strings.Builder
-	if err := template.Must(template.New("").Funcs(functions).Parse(text)).Execute(&filled, facts); err != nil {
+	text := contents(t, "testdata/"+name+".tmpl")
+	if err := template.Must(template.New(name).Funcs(functions).Parse(text)).Execute(&filled, facts); err != nil {
 		t.Fatal(err)
 	}
 	return filled.String()
 }
 
-// What has a meaning in a table's cell, between single quotes in a specification
-// of zsh's _arguments, and between those of fish.
+// What has a meaning in a table's cell, between single quotes in a specification of zsh's _arguments, and between
+// those of fish.
 var (
 	cell        = strings.NewReplacer("|", `\|`)
 	zshSpecial  = strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`, `\`, `\\`, "'", `'\''`)
 	fishSpecial = strings.NewReplacer(`\`, `\\`, "'", `\'`)
 )
 
+// roff makes text for a line of its own: no character has a meaning, and - is the one that a shell takes.
+func roff(text string) string {
+	text = strings.NewReplacer(`\`, `\e`, "-", `\-`).Replace(text)
+	if strings.HasPrefix(text, ".") || strings.HasPrefix(text, "'") {
+		text = `\&` + text
+	}
+	return text
+}
+
+// value is what a flag takes, in the usage: "" for a switch.
+func value(flag *kong.Flag) string {
+	if flag.IsBool() {
+		return ""
+	}
+	return flag.FormatPlaceHolder()
+}
+
+// choices are all values of a flag, where they can be counted.
+func choices(flag *kong.Flag) (names []string) {
+	if flag.Enum != "" {
+		return flag.EnumSlice()
+	}
+	if _, ok := flag.Target.Interface().(Preset); ok {
+		for _, p := range Presets {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
+// repeats reports whether every value of a flag counts, not the last alone.
+func repeats(flag *kong.Flag) bool { return flag.Target.Kind() == reflect.Slice }
+
+// kind says what a flag takes.
+func kind(flag *kong.Flag) string {
+	switch {
+	case flag.IsBool() && len(flag.Envs) == 0:
+		return ""
+	case flag.IsBool():
+		return "`true`, `false`"
+	case len(choices(flag)) > 0:
+		return "`" + strings.Join(choices(flag), "`, `") + "`"
+	default:
+		return map[string]string{
+			"D":    "a duration, such as `90s` or `1m30s`",
+			"LIST": "statuses from 200 to 599, or classes, with commas between them",
+			"PATH": "a path",
+			"URL":  "a URL, see below",
+		}[flag.PlaceHolder]
+	}
+}
+
+// otherwise is the default of a flag, where it has one.
+func otherwise(flag *kong.Flag) string {
+	_, isDuration := flag.Target.Interface().(time.Duration)
+	if !flag.HasDefault && len(flag.Envs) > 0 && (isDuration || flag.IsBool()) {
+		return "off"
+	}
+	return flag.Default
+}
+
 // takers are the flags that take a value, which is the next word.
-func takers(flags []Flag, separator string) string {
+func takers(flags []*kong.Flag, separator string) string {
 	var names []string
 	for _, flag := range flags {
-		if flag.Placeholder != "" {
+		if value(flag) != "" {
 			names = append(names, "--"+flag.Name)
 		}
 	}

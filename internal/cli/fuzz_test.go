@@ -51,11 +51,10 @@ func FuzzArguments(f *testing.F) {
 
 // FuzzEnvironment gives one of our variables any value.
 func FuzzEnvironment(f *testing.F) {
-	parser, err := newParser()
-	if err != nil {
-		f.Fatal(err)
+	var all []string
+	for _, flag := range model(f) {
+		all = append(all, flag.Envs...)
 	}
-	all := variables(parser.Model)
 	for i := range all {
 		for _, value := range []string{"", "0", "1s", "-1s", "1e9h", "true", "fail", "json", "debug", "http://h:1/,http://h:2/", "http://a,,b", "\n", "\xff", "--help", "--"} {
 			f.Add(uint8(i), value)

@@ -2,16 +2,17 @@ package cli
 
 import (
 	"fmt"
-	neturl "net/url"
-	"strconv"
+	"net/url"
 	"strings"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// compatScuttle takes the place of scuttle in an image: its variables are translated into ours, which is all there is
-// to it. A bad value gets a warning, and counts as unset, as with scuttle. See github.com/kvij/scuttle
+// compatScuttle takes the place of scuttle in an image: its variables become defaults of our flags, which is all there
+// is to it. A bad value gets a warning, and counts as unset, as with scuttle. See github.com/kvij/scuttle
 // (scuttle_config.go, main.go) and docs/migrating.md.
 const compatScuttle = "scuttle"
 
@@ -19,58 +20,54 @@ const compatScuttle = "scuttle"
 // github.com/monzo/envoy-preflight.
 var preflightVariables = []string{"NEVER_KILL_ENVOY", "ALWAYS_KILL_ENVOY", "ENVOY_KILL_API"}
 
-// scuttle reads scuttle's variables. An empty one counts as unset, as there.
-type scuttle struct {
-	env      []string
-	ours     map[string]string
-	warnings []string
-}
-
-// fromScuttle returns our variables for scuttle's. Ours that are set go before them. urlGiven says that there is
-// something to wait for without ENVOY_ADMIN_API.
-func fromScuttle(env []string, urlGiven bool) (variables, warnings []string) {
-	s := &scuttle{env: env, ours: map[string]string{
-		"DISABLED": strconv.FormatBool(!urlGiven), // without ENVOY_ADMIN_API scuttle does not wait
-		"TIMEOUT":  "0s",                          // never gives up, unless one of its timeouts is set
-	}}
+// BeforeApply takes what scuttle's variables say for the defaults of our flags. kong calls it when it knows the flags
+// and variables that are given, before it puts their values in place of the defaults.
+func (f *flags) BeforeApply(ctx *kong.Context) error {
+	isScuttle := f.program == compatScuttle
+	if p := given(ctx, &f.Compat); p != nil {
+		isScuttle = ctx.Value(p).String() == compatScuttle
+	}
+	if !isScuttle {
+		return nil
+	}
+	s := scuttle{f}
 	for _, name := range preflightVariables {
-		if lookup(env, name) != "" {
+		if lookup(f.env, name) != "" {
 			s.warn("%s: a variable of envoy-preflight, ignored: see the section envoy-preflight in docs/migrating.md", name)
 		}
 	}
 	admin := s.url("ENVOY_ADMIN_API")
 	if admin != "" {
-		// scuttle reads the state from /server_info; /ready is 200 where that is LIVE.
-		s.ours["URL"], s.ours["DISABLED"] = admin+"/ready", "false"
+		f.URL = list{admin + "/ready"} // 200 where /server_info, which scuttle asks, says LIVE
 	}
-	if s.true("START_WITHOUT_ENVOY", false) {
-		s.ours["DISABLED"] = "true"
-	}
+	endpoints := admin != "" || given(ctx, &f.URL) != nil || given(ctx, &f.Once) != nil
+	f.Disabled = !endpoints || s.true("START_WITHOUT_ENVOY", false)
+	f.Timeout = 0 // never gives up
 	wait, quitWithout := s.duration("WAIT_FOR_ENVOY_TIMEOUT", 0), s.duration("QUIT_WITHOUT_ENVOY_TIMEOUT", 0)
 	if quitWithout > 0 {
-		s.ours["TIMEOUT"], s.ours["ON_TIMEOUT"] = quitWithout.String(), "fail"
+		f.Timeout, f.OnTimeout = quitWithout, "fail"
 	} else if wait > 0 {
-		s.ours["TIMEOUT"], s.ours["ON_TIMEOUT"] = wait.String(), "start"
+		f.Timeout = wait
 	}
 	if !s.true("SCUTTLE_LOGGING", true) {
-		s.ours["LOG_LEVEL"] = "warn"
+		f.LogLevel = "warn"
 	}
 	s.quit(admin)
-	for name, value := range s.ours {
-		variables = append(variables, variablePrefix+name+"="+value)
-	}
-	return variables, s.warnings
+	return nil
 }
 
+// scuttle reads scuttle's variables. An empty one counts as unset, as there.
+type scuttle struct{ *flags }
+
 // quit sets whom scuttle sends a POST to: its function kill in main.go.
-func (s *scuttle) quit(admin string) {
+func (s scuttle) quit(admin string) {
 	timeout := s.duration("QUIT_REQUEST_TIMEOUT", 5*time.Second)
 	if timeout == 0 {
 		s.warn("QUIT_REQUEST_TIMEOUT: %q: as with scuttle, no sidecar is told to quit", lookup(s.env, "QUIT_REQUEST_TIMEOUT"))
 		return
 	}
-	s.ours["QUIT_TIMEOUT"] = timeout.String()
-	var urls []string
+	s.QuitTimeout = timeout
+	var urls list
 	for _, raw := range strings.Split(lookup(s.env, "GENERIC_QUIT_ENDPOINTS"), ",") {
 		if raw = strings.TrimSpace(raw); raw != "" && s.valid("GENERIC_QUIT_ENDPOINTS", raw) {
 			urls = append(urls, raw)
@@ -78,7 +75,7 @@ func (s *scuttle) quit(admin string) {
 	}
 	if !s.true("GENERIC_QUIT_ONLY", false) {
 		istio, never := s.url("ISTIO_QUIT_API"), s.true("NEVER_KILL_ISTIO", false)
-		u, err := neturl.Parse(admin)
+		u, err := url.Parse(admin)
 		if err != nil || never || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
 			return
 		}
@@ -91,21 +88,21 @@ func (s *scuttle) quit(admin string) {
 			urls = append(urls, istio+"/quitquitquit")
 		}
 		if s.true("NEVER_KILL_ISTIO_ON_FAILURE", false) {
-			s.ours["QUIT_ON"] = "success"
+			s.QuitOn = "success"
 		}
 	}
-	s.ours["QUIT_URL"] = strings.Join(urls, ",")
+	s.QuitURL = urls
 }
 
-func (s *scuttle) warn(format string, args ...any) {
+func (s scuttle) warn(format string, args ...any) {
 	s.warnings = append(s.warnings, fmt.Sprintf(format, args...))
 }
 
-func (s *scuttle) bad(name, value, expected string) {
+func (s scuttle) bad(name, value, expected string) {
 	s.warn("%s: %q: expected %s; ignored, as with scuttle", name, probe.Redact(value), expected)
 }
 
-func (s *scuttle) valid(name, value string) bool {
+func (s scuttle) valid(name, value string) bool {
 	err := probe.ValidateQuitURL(value)
 	if err != nil {
 		s.bad(name, value, "a URL such as http://127.0.0.1:15000; "+err.Error())
@@ -114,7 +111,7 @@ func (s *scuttle) valid(name, value string) bool {
 }
 
 // url returns a base URL without a slash at its end, or "".
-func (s *scuttle) url(name string) string {
+func (s scuttle) url(name string) string {
 	value := lookup(s.env, name)
 	if value == "" || !s.valid(name, value) {
 		return ""
@@ -122,7 +119,7 @@ func (s *scuttle) url(name string) string {
 	return strings.TrimSuffix(value, "/")
 }
 
-func (s *scuttle) true(name string, unset bool) bool {
+func (s scuttle) true(name string, unset bool) bool {
 	value := lookup(s.env, name)
 	if value != "" && value != "true" && value != "false" {
 		s.bad(name, value, "true or false")
@@ -130,7 +127,7 @@ func (s *scuttle) true(name string, unset bool) bool {
 	return value == "true" || value != "false" && unset
 }
 
-func (s *scuttle) duration(name string, unset time.Duration) time.Duration {
+func (s scuttle) duration(name string, unset time.Duration) time.Duration {
 	value := lookup(s.env, name)
 	parsed, err := time.ParseDuration(value)
 	if err == nil && parsed >= 0 {

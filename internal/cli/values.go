@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -9,160 +12,154 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-const durationAboveZero = "a duration above 0, such as 5s"
-
-// reader gives the values of flags, and keeps the first error.
-type reader struct {
-	model *kong.Application
-	given map[string][]string // by flag
-	env   []string
-	err   error
-}
-
-func (r *reader) fail(err error) {
-	if r.err == nil {
-		r.err = err
-	}
-}
-
-// flag returns the flag of that name, or nil.
-func (r *reader) flag(name string) *kong.Flag {
-	i := slices.IndexFunc(r.model.Flags, func(f *kong.Flag) bool { return f.Name == name })
-	if i < 0 {
+// decode takes the value of a flag, which is never empty. A value that begins with "-" needs a "=" before it.
+func decode(ctx *kong.DecodeContext, expected string, accept func(text string) bool) error {
+	token, err := ctx.Scan.PopValue("")
+	text := token.String()
+	switch {
+	case token.IsEOL(), text == "", text == "--":
+		return fmt.Errorf("the value is missing; expected %s", expected)
+	case err != nil, !accept(text):
+		return fmt.Errorf("%q: expected %s", probe.Redact(text), expected)
+	default:
 		return nil
 	}
-	return r.model.Flags[i]
 }
 
-// source returns the values of a flag, and what it is called where they come from: "" for a default.
-func (r *reader) source(flag string) (name string, values []string) {
-	tag := r.flag(flag).Tag
-	if values, ok := r.given[flag]; ok {
-		return "--" + flag, values
-	}
-	if value := lookup(r.env, tag.Get("variable")); value != "" {
-		return tag.Get("variable"), []string{value}
-	}
-	return "", []string{tag.Get("normally")}
-}
+// text maps a string, byte by byte: kong's own mapper goes through JSON, which cannot hold a byte such as \xff.
+type text struct{}
 
-func (r *reader) isSet(flag string) bool {
-	name, _ := r.source(flag)
-	return name != ""
-}
-
-// last returns the value that counts of a flag that takes one.
-func (r *reader) last(flag string) (name, value string) {
-	name, values := r.source(flag)
-	return name, values[len(values)-1]
-}
-
-func (r *reader) duration(flag string, least time.Duration, expected string) time.Duration {
-	name, value := r.last(flag)
-	d, err := time.ParseDuration(value)
-	rounded := d == 0 && strings.ContainsAny(value, "123456789") // 0.1ns is not "never gives up"
-	if name != "" && (err != nil || d < least || rounded) {
-		r.fail(&badValue{name, value, expected})
-		return 0
-	}
-	return d // 0 for a default such as "off"
-}
-
-func (r *reader) oneOf(flag string) string {
-	name, value := r.last(flag)
-	tag := r.flag(flag).Tag
-	values := strings.Split(tag.Get("values"), ",")
-	if name != "" && !slices.Contains(values, value) {
-		r.fail(&badValue{name, value, "one of " + strings.Join(values, ", ")})
-		return tag.Get("normally")
-	}
-	return value
-}
-
-func (r *reader) boolean(flag string) bool {
-	name, value := r.last(flag)
-	b, err := strconv.ParseBool(value)
-	if name != "" && err != nil {
-		r.fail(&badValue{name, value, "true or false"})
-	}
-	return b
-}
-
-// urls returns those URLs of a flag that validate takes, each once. A variable has several, separated by commas.
-func (r *reader) urls(flag string, validate func(string) error, example string) (urls []string) {
-	name, values := r.source(flag)
-	if name == "" {
+func (text) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	if ctx.Value.Flag == nil { // a word of the command
+		target.SetString(ctx.Scan.Pop().String())
 		return nil
 	}
-	if name != "--"+flag {
-		values = strings.Split(values[0], ",")
-	}
-	for _, url := range values {
-		err := validate(url)
-		if err == nil && !slices.Contains(urls, url) {
-			urls = append(urls, url)
+	return decode(ctx, text{}.PlaceHolder(ctx.Value.Flag), func(text string) bool {
+		target.SetString(text)
+		return ctx.Value.Enum == "" || slices.Contains(ctx.Value.EnumSlice(), text)
+	})
+}
+
+// PlaceHolder shows what a flag takes: start|fail.
+func (text) PlaceHolder(flag *kong.Flag) string {
+	return cmp.Or(flag.PlaceHolder, strings.ReplaceAll(flag.Enum, ",", "|"))
+}
+
+// duration maps a time.Duration that is not below the tag least.
+type duration struct{}
+
+func (duration) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	least := ctx.Value.Tag.Get("least")
+	return decode(ctx, "a duration such as 90s, at least "+least, func(text string) bool {
+		shortest, _ := time.ParseDuration(least)
+		d, err := time.ParseDuration(text)
+		target.SetInt(int64(d))
+		rounded := d == 0 && strings.ContainsAny(text, "123456789") // 0.1ns is not "never gives up"
+		return err == nil && d >= shortest && !rounded
+	})
+}
+
+// list is the value of a flag with several URLs. Whether they are valid is asked later: the valid ones count even if
+// others are not.
+type list []string
+
+// Decode splits a variable at its commas.
+func (l *list) Decode(ctx *kong.DecodeContext) error {
+	return decode(ctx, "a URL", func(text string) bool {
+		*l = append(*l, strings.Split(text, ",")...)
+		return true
+	})
+}
+
+// valid returns the valid URLs, each once, and what is wrong with the first of the others.
+func (l list) valid(validate func(string) error, example string) (urls []string, err error) {
+	for _, url := range l {
+		wrong := validate(url)
+		if url == "" {
+			wrong = errors.New("one of them is empty")
 		}
 		switch {
-		case err == nil:
-		case url == "" && len(values) > 1:
-			r.fail(&badValue{name, strings.Join(values, ","), "URLs separated by single commas; one of them is empty"})
-		case name == "--"+flag:
-			r.fail(&badValue{name, url, fmt.Sprintf("a URL such as %s; %v", example, err)})
-		default:
-			r.fail(&badValue{name, strings.Join(values, ","), fmt.Sprintf("a URL such as %s; %v", example, err)})
+		case wrong == nil && !slices.Contains(urls, url):
+			urls = append(urls, url)
+		case wrong != nil && err == nil:
+			err = fmt.Errorf("%q: expected a URL such as %s, or several separated by commas; %w", probe.Redact(strings.Join(l, ",")), example, wrong)
 		}
 	}
-	return urls
+	return urls, err
 }
 
-// statuses returns what judges an HTTP status by a list of three digits each, or of one digit and "xx".
-func (r *reader) statuses(flag, otherwise string) func(status int) bool {
-	name, values := r.source(flag)
-	if name == "" {
-		values = []string{otherwise}
-	}
-	list := strings.Split(strings.Join(values, ","), ",")
-	for _, status := range list {
-		if len(status) != 3 || !strings.Contains("2345", status[:1]) || status[1:] != "xx" && strings.Trim(status[1:], "0123456789") != "" {
-			r.fail(&badValue{name, strings.Join(values, ","), "statuses from 200 to 599 separated by commas, or a class such as 2xx"})
+// statuses are the value of --ready-status: three digits each, or one digit and "xx".
+type statuses []string
+
+// Decode adds to the list.
+func (s *statuses) Decode(ctx *kong.DecodeContext) error {
+	return decode(ctx, "statuses from 200 to 599 separated by commas, or a class such as 2xx", func(text string) bool {
+		added := strings.Split(text, ",")
+		*s = append(*s, added...)
+		return !slices.ContainsFunc(added, func(status string) bool {
+			return len(status) != 3 || !strings.Contains("2345", status[:1]) || status[1:] != "xx" && strings.Trim(status[1:], "0123456789") != ""
+		})
+	})
+}
+
+// accept is for probe.Config.
+func (s statuses) accept(status int) bool {
+	text := strconv.Itoa(status)
+	return len(text) == 3 && (slices.Contains(s, text) || slices.Contains(s, text[:1]+"xx"))
+}
+
+// variables is where kong finds values for the flags that are not on the line. A bad one does not end the parse.
+type variables struct {
+	env []string
+	err error // of the first that is bad
+}
+
+// Resolve decodes a value once by itself, since kong would name the flag in the error.
+func (v *variables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	for _, name := range flag.Envs {
+		text := lookup(v.env, name)
+		if text == "" {
+			continue
+		}
+		trial := reflect.New(flag.Target.Type()).Elem()
+		err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: kong.ScanAsType(kong.FlagValueToken, text)}, trial)
+		if err == nil {
+			return text, nil
+		}
+		if v.err == nil {
+			v.err = fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return func(status int) bool {
-		text := strconv.Itoa(status)
-		return len(text) == 3 && (slices.Contains(list, text) || slices.Contains(list, text[:1]+"xx"))
-	}
+	return nil, nil
 }
 
-const variablePrefix = "ENVOY_WAIT_"
+// Validate is called when all flags have their values.
+func (v *variables) Validate(*kong.Application) error { return v.err }
 
 // lookup returns "" for a variable that is not set or, as manifests often have them, empty.
 func lookup(env []string, name string) string {
 	for _, entry := range env {
-		if value, ok := strings.CutPrefix(entry, name+"="); ok && value != "" && name != "" {
-			return value
+		if value, ok := strings.CutPrefix(entry, name); ok && len(value) > 1 && value[0] == '=' {
+			return value[1:]
 		}
 	}
 	return ""
 }
 
-// variables returns the names of all variables that have a meaning.
-func variables(model *kong.Application) (names []string) {
-	for _, flag := range model.Flags {
-		if name := flag.Tag.Get("variable"); name != "" {
-			names = append(names, name)
-		}
+// unknownVariables returns a warning of the variables that look like ours, and that no flag has. Those that Kubernetes
+// injects for a Service called envoy-wait are none of them.
+func unknownVariables(ctx *kong.Context, env []string) []string {
+	var known, unknown []string
+	for _, flag := range ctx.Model.Flags {
+		known = append(known, flag.Envs...)
 	}
-	return names
-}
-
-// unknownVariables returns the names with our prefix that are not known, except those that Kubernetes injects for a
-// Service called envoy-wait.
-func unknownVariables(env, known []string) (unknown []string) {
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
-		if value == "" || !strings.HasPrefix(name, variablePrefix) || slices.Contains(known, name) {
+		if value == "" || !strings.HasPrefix(name, "ENVOY_WAIT_") || slices.Contains(known, name) {
 			continue
 		}
 		// Compiled only here: hardly anyone gets this far.
@@ -170,7 +167,10 @@ func unknownVariables(env, known []string) (unknown []string) {
 			unknown = append(unknown, name)
 		}
 	}
-	return unknown
+	if len(unknown) == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: unknown variable, ignored; known are %s", strings.Join(unknown, ", "), strings.Join(known, ", "))}
 }
 
 // serviceVariable is what the kubelet injects for a Service envoy-wait, or one whose name begins so:

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	neturl "net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/envoy-wait/envoy-wait/internal/cli"
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
@@ -277,6 +280,23 @@ func TestHints(t *testing.T) {
 	} {
 		if got := quitHints.find(test.attempt, true); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
 			t.Errorf("quit, %s: got %q, want %q in it", name, got, test.want)
+		}
+	}
+}
+
+// A hint that names a port is for a preset, or for the gate of one.
+func TestHintsAreForPresets(t *testing.T) {
+	known := []string{fmt.Sprintf(":%d/healthz/ready", probe.DefaultGate)}
+	for _, p := range cli.Presets {
+		for _, raw := range []string{p.Ready, p.Quit} {
+			if u, err := neturl.Parse(raw); err == nil {
+				known = append(known, ":"+u.Port()+u.Path)
+			}
+		}
+	}
+	for _, h := range append(waitHints, quitHints...) {
+		if !slices.ContainsFunc(known, func(endpoint string) bool { return strings.HasPrefix(endpoint, h.at) }) {
+			t.Errorf("got a hint for %q, want one of the presets' endpoints: %q", h.at, known)
 		}
 	}
 }
