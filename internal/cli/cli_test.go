@@ -529,3 +529,34 @@ func TestLiveLine(t *testing.T) {
 		}
 	}
 }
+
+// A switch takes its value in the same word. A word such as true behind it would be the command: /bin/true, and the
+// Job is done. "--quit true" with nothing behind is refused, too: whoever means the command says so by "--".
+func TestValueOfASwitch(t *testing.T) {
+	for _, name := range []string{"--quit", "--disabled", "--once"} {
+		for _, value := range []string{"true", "false", "yes", "no", "1", "0", "TRUE"} {
+			for _, behind := range [][]string{{"--", "report"}, {"report"}, {"--timeout", "5s", "--", "report"}, nil} {
+				s, err := parse(append([]string{"--timeout=5s", name, value}, behind...), nil)
+				want := fmt.Sprintf(`%s %s: expected %s=%s, or "--" before a command of that name`, name, value, name, value)
+				if err == nil || err.Error() != want {
+					t.Errorf("%s %s %q: got %v, want %s", name, value, behind, err, want)
+				}
+				if s.IsJob() != (name == "--quit") {
+					t.Errorf("%s %s %q: a Job is %v, want its sidecar told", name, value, behind, s.IsJob())
+				}
+			}
+		}
+	}
+	for _, test := range []struct{ args, command string }{
+		{"-- true -- x", "true -- x"}, {"--quit -- true", "true"}, {"--quit -- true -- x", "true -- x"},
+		{"--quit=true true", "true"}, {"--quit --timeout 5s true", "true"}, {"--quit --timeout=5s true x", "true x"},
+		{"true", "true"}, {"yes --disabled", "yes --disabled"}, {"--quit truely", "truely"}, {"--quit app true", "app true"},
+	} {
+		if s, err := parse(strings.Fields(test.args), nil); err != nil || strings.Join(s.Command, " ") != test.command {
+			t.Errorf("%s: got %q, %v, want %s", test.args, s.Command, err, test.command)
+		}
+	}
+	if s, err := parse([]string{"--disabled=false", "--quit=1", "app"}, nil); err != nil || s.Disabled || !s.IsJob() {
+		t.Errorf("got disabled %v, a Job %v, %v, want neither disabled nor an error", s.Disabled, s.IsJob(), err)
+	}
+}

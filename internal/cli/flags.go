@@ -105,6 +105,9 @@ func (f *flags) Validate(ctx *kong.Context) error {
 	if _, err := f.QuitURL.valid(probe.ValidateQuitURL, Presets[0].Quit); err != nil {
 		return fmt.Errorf("%s: %w", source(ctx, &f.QuitURL), err)
 	}
+	if name := switchBefore(ctx, command); name != "" && isBool(command[0]) {
+		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
+	}
 	switch {
 	case len(ctx.Args) == maxWords && !wanted:
 		return fmt.Errorf("expected a command within %d words", maxWords)
@@ -132,6 +135,15 @@ func (f *flags) command() (command []string, wanted bool) {
 		return f.Command[1:], true
 	}
 	return f.Command, len(f.Command) > 0
+}
+
+// switchBefore returns the switch that stands just before the command, without a value, or "".
+func switchBefore(ctx *kong.Context, command []string) string {
+	i := len(ctx.Args) - len(command) - 1
+	if len(command) == 0 || i < 0 || ctx.Args[i] == "--" || !strings.HasPrefix(ctx.Args[i], "-") || strings.Contains(ctx.Args[i], "=") {
+		return ""
+	}
+	return ctx.Args[i]
 }
 
 // given returns where the value of a field comes from, or nil for a default.

@@ -30,6 +30,11 @@ func decode(ctx *kong.DecodeContext, expected string, accept func(text string) b
 	}
 }
 
+// isBool reports whether kong takes a word for the value of a switch.
+func isBool(word string) bool {
+	return slices.Contains([]string{"true", "1", "yes", "false", "0", "no"}, strings.ToLower(word))
+}
+
 // text maps a string, byte by byte: kong's own mapper goes through JSON, which cannot hold a byte such as \xff.
 type text struct{}
 
