@@ -282,8 +282,8 @@ func TestBadInput(t *testing.T) {
 		request  = "expected a duration such as 90s, at least 1ms"
 		interval = "expected a duration such as 90s, at least 10ms"
 		status   = "expected statuses from 200 to 599 separated by commas, or a class such as 2xx"
-		url      = "expected a URL such as http://localhost:15020/healthz/ready, or several separated by commas; "
-		quit     = "expected a URL such as http://localhost:15020/quitquitquit, or several separated by commas; "
+		url      = "expected a URL such as http://localhost:15020/healthz/ready (a comma inside is %2C); "
+		quit     = "expected a URL such as http://localhost:15020/quitquitquit (a comma inside is %2C); "
 	)
 	for _, test := range []struct{ flag, value, want string }{
 		{"timeout", "5", timeout}, {"timeout", "-1s", timeout}, {"timeout", "1e9h", timeout},
@@ -298,7 +298,6 @@ func TestBadInput(t *testing.T) {
 		{"url", "http://h:99999", url + "the port must be from 1 to 65535"},
 		{"url", "http://h/\x01", url + "not a valid URL"},
 		{"url", "tcp://h", url + "the port is missing"},
-		{"url", "http://h/ ", url + "white space in the URL; separate URLs by commas, write a space as %20"}, {"url", " http://h/", url + "a space is before or after the URL"},
 		{"absent-after", "0", request}, {"absent-after", "5", request},
 		{"sidecar", "nginx", "expected one of istio, envoy, consul, kuma, linkerd, dapr, cloud-sql-proxy"},
 		{"ready-status", "200,", status}, {"ready-status", "99", status}, {"ready-status", "600", status}, {"ready-status", "101", status},
@@ -333,7 +332,7 @@ func TestBadLines(t *testing.T) {
 	const (
 		timeout = "expected a duration such as 90s, at least 0s"
 		boolean = "bool value must be true, 1, yes, false, 0 or no but got "
-		url     = "expected a URL such as http://localhost:15020/healthz/ready, or several separated by commas; "
+		url     = "expected a URL such as http://localhost:15020/healthz/ready (a comma inside is %2C); "
 		noJob   = "expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it"
 		dashes  = `expected a command after "--"; without a command leave out the "--"`
 	)
@@ -355,20 +354,21 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--disabled", "--"}, "", dashes},
 		{[]string{"--quit-url", "http://a"}, "", noJob},
 		{nil, "ENVOY_WAIT_QUIT_URL=http://a", noJob},
-		{nil, "ENVOY_WAIT_URL=http://a , http://b", `ENVOY_WAIT_URL: "http://a , http://b": ` + url + `white space in the URL; separate URLs by commas, write a space as %20`},
+		{nil, "ENVOY_WAIT_URL=http://a , http://b", `ENVOY_WAIT_URL: "http://a , http://b": ` + url + `separate URLs by commas, not by white space`},
 		{nil, "ENVOY_WAIT_DISABLED=maybe", `ENVOY_WAIT_DISABLED: ` + boolean + `"maybe"`},
 		{[]string{"--disabled=maybe"}, "", `--disabled: ` + boolean + `"maybe"`},
 		{[]string{"--quit=http://u:secret@h/", "app"}, "", `--quit: ` + boolean + `"http://xxxxx@h/"`},
 		{[]string{"--once=http://u:secret@h/"}, "", `--once: ` + boolean + `"http://xxxxx@h/"`},
 		{[]string{"--timeout=http://u:secret@h/"}, "", `--timeout: "http://xxxxx@h/": ` + timeout},
 		{[]string{"--log-level=http://u:secret@h/"}, "", `--log-level: "http://xxxxx@h/": expected debug|info|warn|error`},
-		{[]string{"--quit-url", "http://me:secret@h:0", "app"}, "", `--quit-url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/quitquitquit, or several separated by commas; the port must be from 1 to 65535`},
+		{[]string{"--quit-url", "http://me:secret@h:0", "app"}, "", `--quit-url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/quitquitquit (a comma inside is %2C); the port must be from 1 to 65535`},
 		{[]string{"--once", "app"}, "", `--once: "app": expected no command`},
 		{[]string{"--once", "--", "app"}, "", `--once: "app": expected no command`},
 		{[]string{"--install", "/x", "--once"}, "", `--install: "/x": expected neither a command nor --once`},
 		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=kuma", `--sidecar or ENVOY_WAIT_SIDECAR: "kuma": expected a sidecar that a POST can quit, or a --quit-url, with --quit`},
-		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": ` + url + `one of them is empty`},
-		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": ` + url + `one of them is empty`},
+		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": ` + url + `one of several is empty`},
+		{[]string{"--url", "http://a/?x=1,2"}, "", `--url: "http://a/?x=1,2": ` + url + `the scheme must be http, https, tcp, unix or file`},
+		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": ` + url + `one of several is empty`},
 		{[]string{"--url", "http://me:secret@h:0"}, "", `--url: "http://xxxxx@h:0": ` + url + `the port must be from 1 to 65535`},
 		{slices.Repeat([]string{"--disabled"}, 501), "", `expected a command within 500 words`},
 	} {
@@ -558,5 +558,48 @@ func TestValueOfASwitch(t *testing.T) {
 	}
 	if s, err := parse([]string{"--disabled=false", "--quit=1", "app"}, nil); err != nil || s.Disabled || !s.IsJob() {
 		t.Errorf("got disabled %v, a Job %v, %v, want neither disabled nor an error", s.Disabled, s.IsJob(), err)
+	}
+}
+
+// White space of any kind in a URL is a URL that will never be ready: a list separated by spaces, or what a wiki has put
+// behind it.
+func TestWhiteSpaceInURLs(t *testing.T) {
+	for _, space := range []string{
+		" ", "\t", "\n", "\v", "\f", "\r", "\u0085", "\u00a0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000",
+		"\u00ad", "\u180e", "\u200b", "\u200d", "\u2060", "\ufeff",
+	} {
+		for _, url := range []string{"http://a/r" + space + "http://b/r", "http://a/r" + space, space + "http://a/r", "http://a/r" + space + "x", "http://b/," + space + "http://a/"} {
+			for _, flag := range []string{"--url", "--quit-url"} {
+				variable := "ENVOY_WAIT_" + strings.ToUpper(strings.ReplaceAll(flag[2:], "-", "_"))
+				for name, given := range map[string]struct{ args, env []string }{
+					flag: {args: []string{flag, url, "app"}}, variable: {args: []string{"app"}, env: []string{variable + "=" + url}},
+				} {
+					_, err := parse(given.args, given.env)
+					if err == nil || !strings.HasPrefix(err.Error(), fmt.Sprintf("%s: %q: ", name, url)) || !strings.Contains(err.Error(), "separate URLs by commas") {
+						t.Errorf("%s=%q: got %v, want an error", name, url, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestTooManyURLs(t *testing.T) {
+	for n, ok := range map[int]bool{100: true, 101: false} {
+		var urls []string
+		for i := range n {
+			urls = append(urls, fmt.Sprintf("http://h:%d/", i+1))
+		}
+		s, err := parse(nil, []string{"ENVOY_WAIT_URL=" + strings.Join(urls, ",")})
+		if ok && (err != nil || len(s.Probe.URLs) != n) {
+			t.Errorf("%d URLs: got %d, %v", n, len(s.Probe.URLs), err)
+		}
+		if want := "ENVOY_WAIT_URL: 101 URLs: expected at most 100"; !ok && (err == nil || err.Error() != want) {
+			t.Errorf("%d URLs: got %v, want %s", n, err, want)
+		}
+		s, err = parse([]string{"--quit-url", strings.Join(urls, ","), "--url", "http://h/", "app"}, nil)
+		if want := "--quit-url: 101 URLs: expected at most 100"; !ok && (err == nil || err.Error() != want || len(s.Quit.URLs) != n) {
+			t.Errorf("%d URLs: got %v, want %s", n, err, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -72,7 +73,10 @@ func (duration) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 // others are not.
 type list []string
 
-// Decode splits a variable at its commas.
+// maxURLs keeps the deadline of a wait: hundreds of endpoints together would make it late.
+const maxURLs = 100
+
+// Decode splits the value at its commas.
 func (l *list) Decode(ctx *kong.DecodeContext) error {
 	return decode(ctx, "a URL", func(text string) bool {
 		*l = append(*l, strings.Split(text, ",")...)
@@ -83,18 +87,29 @@ func (l *list) Decode(ctx *kong.DecodeContext) error {
 // valid returns the valid URLs, each once, and what is wrong with the first of the others.
 func (l list) valid(validate func(string) error, example string) (urls []string, err error) {
 	for _, url := range l {
-		wrong := validate(url)
-		if url == "" {
-			wrong = errors.New("one of them is empty")
-		}
-		switch {
-		case wrong == nil && !slices.Contains(urls, url):
+		wrong := validURL(url, validate)
+		if wrong == nil && !slices.Contains(urls, url) {
 			urls = append(urls, url)
-		case wrong != nil && err == nil:
-			err = fmt.Errorf("%q: expected a URL such as %s, or several separated by commas; %w", probe.Redact(strings.Join(l, ",")), example, wrong)
+		}
+		if wrong != nil && err == nil {
+			err = fmt.Errorf("%q: expected a URL such as %s (a comma inside is %%2C); %w", probe.Redact(strings.Join(l, ",")), example, wrong)
 		}
 	}
+	if len(urls) > maxURLs {
+		err = fmt.Errorf("%d URLs: expected at most %d", len(urls), maxURLs)
+	}
 	return urls, err
+}
+
+// validURL says what is wrong with one URL of a list.
+func validURL(url string, validate func(string) error) error {
+	if url == "" {
+		return errors.New("one of several is empty")
+	}
+	if strings.ContainsFunc(url, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }) { // Cf has no width
+		return errors.New("separate URLs by commas, not by white space")
+	}
+	return validate(url)
 }
 
 // statuses are the value of --ready-status: three digits each, or one digit and "xx".
