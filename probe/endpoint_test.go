@@ -16,7 +16,7 @@ import (
 func TestTCP(t *testing.T) {
 	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { _, _ = io.Copy(io.Discard, conn) })
 	url := "tcp://localhost:" + strconv.Itoa(s.port())
-	never := func(int) bool { return false } // of no matter here: there is no status
+	never := func(string, int) bool { return false } // of no matter here: there is no status
 	if got := attempt(t, 1, Config{URLs: []string{url}, Accepts: never}); got.Outcome != Ready || got.Status != 0 || got.Cause() != "ready" {
 		t.Errorf("got %v, want ready", got)
 	}

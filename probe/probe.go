@@ -67,8 +67,8 @@ type Config struct {
 	// source/common/listener_manager/listener_impl.cc), and Istio's agent then answers 200
 	// (pilot/cmd/pilot-agent/status/ready/probe.go).
 	Gate uint16
-	// Accepts says which HTTP status is ready. Nil means 200 alone.
-	Accepts func(status int) bool
+	// Accepts says which HTTP status of a URL is ready. Nil means 200 alone.
+	Accepts func(url string, status int) bool
 	// Timeout bounds the whole wait. Zero means DefaultTimeout, NoTimeout no bound but the context's.
 	Timeout time.Duration
 	// Start is when the wait began, by time.Now: Timeout, AbsentAfter and Attempt.Elapsed count from it. Zero means the
@@ -165,7 +165,7 @@ func (c Config) withDefaults() Config {
 	}
 	c.UserAgent = cmp.Or(c.UserAgent, defaultUserAgent)
 	if c.Accepts == nil {
-		c.Accepts = func(status int) bool { return status == http.StatusOK }
+		c.Accepts = func(_ string, status int) bool { return status == http.StatusOK }
 	}
 	if c.OnAttempt == nil {
 		c.OnAttempt = func(Attempt) {}

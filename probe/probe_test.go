@@ -503,7 +503,7 @@ func TestAccepts(t *testing.T) {
 			next++
 			return []int{200, 503, 204}[next-1], nil
 		})
-		err := answer.wait(t.Context(), Config{Accepts: func(status int) bool { return status == http.StatusNoContent }})
+		err := answer.wait(t.Context(), Config{Accepts: func(url string, status int) bool { return url == DefaultURL && status == http.StatusNoContent }})
 		if err != nil || next != 3 {
 			t.Errorf("%v after %d attempts, want ready at the third", err, next)
 		}

@@ -74,7 +74,7 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	}
 	c := Config{
 		URLs: cfg.URLs, Timeout: cmp.Or(cfg.Timeout, DefaultQuitTimeout), RootCAs: cfg.RootCAs, UserAgent: cfg.UserAgent,
-		Accepts: func(status int) bool { return status/100 == 2 },
+		Accepts: func(_ string, status int) bool { return status/100 == 2 },
 	}.withDefaults()
 	c.RequestTimeout = c.Timeout
 	ctx, cancel := context.WithDeadline(ctx, c.Start.Add(c.Timeout))

@@ -182,7 +182,7 @@ func (t *target) judgeAnswer(resp *http.Response) Attempt {
 	case status < 100 || status > 599:
 		text, _, _ := strings.Cut(resp.Status, " ")
 		return Attempt{Outcome: NotHTTP, Err: fmt.Errorf("malformed HTTP status code %q", text)}
-	case t.Accepts(status):
+	case t.Accepts(t.last.URL, status):
 		return Attempt{Outcome: Ready, Status: status}
 	default:
 		return Attempt{Outcome: Unready, Status: status}

@@ -12,6 +12,8 @@ import (
 	"io"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -79,7 +81,7 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 	s := &Settings{
 		Install: f.Install, Command: command, WantsCommand: wanted, Warnings: append(f.warnings, unknownVariables(ctx, f.env)...),
 		Probe: probe.Config{
-			Accepts: f.ReadyStatus.accept,
+			Accepts: f.accepts,
 			Timeout: f.Timeout, RequestTimeout: f.RequestTimeout, Interval: f.Interval, AbsentAfter: f.AbsentAfter,
 			Once: f.Once, UserAgent: "envoy-wait/" + Version(),
 		},
@@ -92,9 +94,6 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 	s.Probe.URLs, _ = f.URL.valid(probe.ValidateURL, "")
 	if len(s.Probe.URLs) == 0 { // who has moved the ports of Istio's sidecar gives a URL
 		s.Probe.URLs, s.Probe.Gate = []string{f.Sidecar.Ready}, f.Sidecar.Gate
-	}
-	if len(f.ReadyStatus) == 0 {
-		s.Probe.Accepts = func(status int) bool { return status == f.Sidecar.Status }
 	}
 	if f.Timeout == 0 {
 		s.Probe.Timeout = probe.NoTimeout
@@ -109,6 +108,15 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 		}
 	}
 	return s
+}
+
+// accepts is for probe.Config.
+func (f *flags) accepts(_ string, status int) bool {
+	if len(f.ReadyStatus) == 0 {
+		return status == f.Sidecar.Status
+	}
+	text := strconv.Itoa(status)
+	return len(text) == 3 && (slices.Contains(f.ReadyStatus, text) || slices.Contains(f.ReadyStatus, text[:1]+"xx"))
 }
 
 // plain returns an error without passwords, which kong quotes as they were typed.

@@ -18,10 +18,12 @@ func parse(args, env []string) (*Settings, error) {
 	return Parse(append([]string{"/usr/local/bin/envoy-wait"}, args...), env, io.Discard)
 }
 
-// accepted lists the statuses that count as ready.
-func accepted(s *Settings) (statuses []int) {
+// accepted lists the statuses that count as ready at the first URL.
+func accepted(s *Settings) []int { return acceptedAt(s, s.Probe.URLs[0]) }
+
+func acceptedAt(s *Settings, url string) (statuses []int) {
 	for status := range 1000 {
-		if s.Probe.Accepts(status) {
+		if s.Probe.Accepts(url, status) {
 			statuses = append(statuses, status)
 		}
 	}

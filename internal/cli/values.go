@@ -7,7 +7,6 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -124,12 +123,6 @@ func (s *statuses) Decode(ctx *kong.DecodeContext) error {
 			return len(status) != 3 || !strings.Contains("2345", status[:1]) || status[1:] != "xx" && strings.Trim(status[1:], "0123456789") != ""
 		})
 	})
-}
-
-// accept is for probe.Config.
-func (s statuses) accept(status int) bool {
-	text := strconv.Itoa(status)
-	return len(text) == 3 && (slices.Contains(s, text) || slices.Contains(s, text[:1]+"xx"))
 }
 
 // variables is where kong finds values for the flags that are not on the line. A bad one does not end the parse.
