@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"net/http"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -91,10 +92,17 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 		LogFormat:     f.LogFormat, LogLevel: f.LogLevel,
 		LiveLine: term != "" && term != "dumb" && lookup(f.env, "NO_COLOR") == "", // see no-color.org
 	}
-	s.Probe.URLs, _ = f.URL.valid(probe.ValidateURL, "")
-	if len(s.Probe.URLs) == 0 { // who has moved the ports of Istio's sidecar gives a URL
-		s.Probe.URLs, s.Probe.Gate = []string{f.Sidecar.Ready}, f.Sidecar.Gate
+	urls, quitURLs := f.URL, f.QuitURL
+	if len(f.URL) == 0 { // who has moved the ports of Istio's sidecar gives a URL
+		s.Probe.Gate = f.Sidecar.Gate
 	}
+	if len(f.URL) == 0 || given(ctx, &f.Sidecar) != nil {
+		urls = append(list{f.Sidecar.Ready}, urls...)
+	}
+	if f.Quit && f.Sidecar.Quit != "" {
+		quitURLs = append(list{f.Sidecar.Quit}, quitURLs...)
+	}
+	s.Probe.URLs, _ = urls.valid(probe.ValidateURL, "")
 	if f.Timeout == 0 {
 		s.Probe.Timeout = probe.NoTimeout
 	}
@@ -102,21 +110,22 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 		s.Probe.RequestTimeout = 900 * time.Millisecond // the kubelet gives an exec probe 1 s by default
 	}
 	if wanted && !f.Once && f.Install == "" { // a probe, or an init container, has the variables of its Pod, and is no Job
-		s.Quit.URLs, _ = f.QuitURL.valid(probe.ValidateQuitURL, "")
-		if f.Quit && len(s.Quit.URLs) == 0 && f.Sidecar.Quit != "" {
-			s.Quit.URLs = []string{f.Sidecar.Quit}
-		}
+		s.Quit.URLs, _ = quitURLs.valid(probe.ValidateQuitURL, "")
 	}
 	return s
 }
 
 // accepts is for probe.Config.
-func (f *flags) accepts(_ string, status int) bool {
-	if len(f.ReadyStatus) == 0 {
-		return status == f.Sidecar.Status
-	}
+func (f *flags) accepts(url string, status int) bool {
 	text := strconv.Itoa(status)
-	return len(text) == 3 && (slices.Contains(f.ReadyStatus, text) || slices.Contains(f.ReadyStatus, text[:1]+"xx"))
+	switch {
+	case len(f.ReadyStatus) > 0:
+		return len(text) == 3 && (slices.Contains(f.ReadyStatus, text) || slices.Contains(f.ReadyStatus, text[:1]+"xx"))
+	case url == f.Sidecar.Ready:
+		return status == f.Sidecar.Status
+	default:
+		return status == http.StatusOK
+	}
 }
 
 // plain returns an error without passwords, which kong quotes as they were typed.

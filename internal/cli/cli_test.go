@@ -130,17 +130,27 @@ func TestQuitURLs(t *testing.T) {
 	}
 }
 
-// --quit is the quit URL of the sidecar.
+// --quit is the quit URL of the sidecar, and --quit-url comes on top of it.
 func TestQuit(t *testing.T) {
+	const other = "http://h/"
 	for _, p := range Presets {
 		s, err := parse([]string{"--sidecar", p.Name, "--quit", "app"}, nil)
 		if got := strings.Join(s.Quit.URLs, " "); got != p.Quit || (err != nil) != (p.Quit == "") {
-			t.Errorf("%s: %s, %v, want %q", p.Name, got, err, p.Quit)
+			t.Errorf("%s: got %s, %v, want %q", p.Name, got, err, p.Quit)
+		}
+		for _, given := range []struct{ args, env []string }{
+			{args: []string{"--sidecar", p.Name, "--quit", "--quit-url", other, "app"}},
+			{args: []string{"--sidecar", p.Name, "--quit-url", other, "app"}, env: []string{"ENVOY_WAIT_QUIT=true"}},
+			{args: []string{"--sidecar", p.Name, "--quit", "app"}, env: []string{"ENVOY_WAIT_QUIT_URL=" + other}},
+		} {
+			s, err = parse(given.args, given.env)
+			if got, want := strings.Join(s.Quit.URLs, " "), strings.TrimSpace(p.Quit+" "+other); err != nil || got != want {
+				t.Errorf("%q %q: got %s, %v, want %s", given.args, given.env, got, err, want)
+			}
 		}
 	}
-	s, err := parse([]string{"--quit", "--quit-url", "http://h/", "app"}, nil)
-	if err != nil || strings.Join(s.Quit.URLs, " ") != "http://h/" {
-		t.Errorf("%v, %v", s.Quit.URLs, err)
+	if s, err := parse([]string{"--quit=false", "--quit-url", other, "app"}, nil); err != nil || !slices.Equal(s.Quit.URLs, []string{other}) {
+		t.Errorf("got %v, %v, want %s alone", s.Quit.URLs, err, other)
 	}
 }
 
@@ -197,12 +207,30 @@ func TestSeveralURLs(t *testing.T) {
 	}
 }
 
-// A preset brings its URL and status; --url and --ready-status go before them.
+// A preset brings its URL and status. The default one counts only where neither --sidecar nor --url is given; what is
+// named is awaited, by flag or by variable.
 func TestPresets(t *testing.T) {
 	for _, p := range Presets {
-		s, err := parse([]string{"--sidecar", p.Name}, nil)
-		if err != nil || strings.Join(s.Probe.URLs, " ") != p.Ready || !slices.Equal(accepted(s), []int{p.Status}) {
-			t.Errorf("%s: %v, %v, %v, want %s and %d", p.Name, s.Probe.URLs, accepted(s), err, p.Ready, p.Status)
+		gate := map[string]uint16{"istio": probe.DefaultGate}[p.Name]
+		for _, test := range []struct {
+			args, env []string
+			urls      string
+			gate      uint16
+		}{
+			{[]string{"--sidecar", p.Name}, nil, p.Ready, gate},
+			{nil, []string{"ENVOY_WAIT_SIDECAR=" + p.Name}, p.Ready, gate},
+			{[]string{"--sidecar", p.Name, "--url", "http://h/"}, nil, p.Ready + " http://h/", 0},
+			{[]string{"--url", "http://h/,http://i/"}, []string{"ENVOY_WAIT_SIDECAR=" + p.Name}, p.Ready + " http://h/ http://i/", 0},
+			{[]string{"--sidecar", p.Name}, []string{"ENVOY_WAIT_URL=http://h/"}, p.Ready + " http://h/", 0},
+			{nil, []string{"ENVOY_WAIT_SIDECAR=" + p.Name, "ENVOY_WAIT_URL=http://h/"}, p.Ready + " http://h/", 0},
+			{nil, []string{"ENVOY_WAIT_SIDECAR=" + p.Name, "ENVOY_WAIT_URL=" + p.Ready}, p.Ready, 0},
+			{nil, []string{"ENVOY_WAIT_SIDECAR=", "ENVOY_WAIT_URL=http://h/"}, "http://h/", 0},
+			{[]string{"--url", "http://h/"}, nil, "http://h/", 0},
+		} {
+			s, err := parse(test.args, test.env)
+			if got := strings.Join(s.Probe.URLs, " "); err != nil || got != test.urls || s.Probe.Gate != test.gate {
+				t.Errorf("%q %q: got %s, gate %d, %v, want %s, gate %d", test.args, test.env, got, s.Probe.Gate, err, test.urls, test.gate)
+			}
 		}
 		if err := probe.ValidateURL(p.Ready); err != nil {
 			t.Errorf("%s: %s: %v", p.Name, p.Ready, err)
@@ -210,25 +238,28 @@ func TestPresets(t *testing.T) {
 		if err := probe.ValidateQuitURL(p.Quit); p.Quit != "" && err != nil {
 			t.Errorf("%s: %s: %v", p.Name, p.Quit, err)
 		}
-		s, err = parse([]string{"--sidecar", p.Name, "--url", "http://h/", "--ready-status", "2xx"}, nil)
-		if got := accepted(s); err != nil || strings.Join(s.Probe.URLs, " ") != "http://h/" || len(got) != 100 || got[0] != 200 {
-			t.Errorf("%s: %v, %v, %v", p.Name, s.Probe.URLs, got, err)
-		}
 	}
 	if p := Presets[0]; p.Ready != probe.DefaultURL || p.Name != "istio" {
 		t.Errorf("the first is %+v, want Istio's, as in probe", p)
 	}
 }
 
-// Only Istio's preset has a gate, and a --url takes it away.
-func TestGate(t *testing.T) {
+// --ready-status counts for all URLs. Without it the sidecar's URL has the sidecar's status, and all others 200.
+func TestReadyStatus(t *testing.T) {
+	const other = "http://h/"
 	for _, p := range Presets {
-		want := map[string]uint16{"istio": probe.DefaultGate}[p.Name]
-		if s, err := parse([]string{"--sidecar", p.Name}, nil); err != nil || s.Probe.Gate != want {
-			t.Errorf("%s: %d, %v, want %d", p.Name, s.Probe.Gate, err, want)
+		s, err := parse([]string{"--sidecar", p.Name, "--url", other}, nil)
+		if got := acceptedAt(s, p.Ready); err != nil || !slices.Equal(got, []int{p.Status}) {
+			t.Errorf("%s: got %v, %v, want %d", p.Name, got, err, p.Status)
 		}
-		if s, err := parse(nil, []string{"ENVOY_WAIT_SIDECAR=" + p.Name, "ENVOY_WAIT_URL=" + p.Ready}); err != nil || s.Probe.Gate != 0 {
-			t.Errorf("%s, with a URL: %d, %v, want none", p.Name, s.Probe.Gate, err)
+		if got := acceptedAt(s, other); !slices.Equal(got, []int{200}) {
+			t.Errorf("%s, beside it: got %v, want 200", p.Name, got)
+		}
+		s, err = parse([]string{"--sidecar", p.Name, "--url", other, "--ready-status", "2xx,307"}, nil)
+		for _, url := range []string{p.Ready, other} {
+			if got := acceptedAt(s, url); err != nil || len(got) != 101 || got[0] != 200 || got[100] != 307 {
+				t.Errorf("%s, %s: got %v, %v, want 200 to 299 and 307", p.Name, url, got, err)
+			}
 		}
 	}
 }
