@@ -9,6 +9,7 @@ package cli
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -105,6 +106,9 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 	s.Probe.URLs, _ = urls.valid(probe.ValidateURL, "")
 	if f.Timeout == 0 {
 		s.Probe.Timeout = probe.NoTimeout
+	}
+	if f.AbsentAfter > 0 && f.Timeout > 0 && f.AbsentAfter >= f.Timeout && !f.Once && !f.Disabled {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: %v: expected less than --timeout, which is %v: it does not end a wait", source(ctx, &f.AbsentAfter), f.AbsentAfter, f.Timeout))
 	}
 	if f.Once && given(ctx, &f.RequestTimeout) == nil {
 		s.Probe.RequestTimeout = 900 * time.Millisecond // the kubelet gives an exec probe 1 s by default

@@ -470,20 +470,56 @@ func TestFormatOfAnError(t *testing.T) {
 }
 
 func TestUnknownVariables(t *testing.T) {
-	for name, unknown := range map[string]bool{
-		"ENVOY_WAIT_TIMEOUT": false, "ENVOY_WAIT_URL": false, "ENVOY_WAITING": false, "HOME": false,
-		"ENVOY_WAIT_TIMOUT": true, "ENVOY_WAIT_URLS": true, "ENVOY_WAIT_HELP": true, "ENVOY_WAIT_ONCE": true, "ENVOY_WAIT_INSTALL": true, "ENVOY_WAIT_VERSION": true,
-		"ENVOY_WAIT_": true, "ENVOY_WAIT_timeout": true, "ENVOY_WAIT_PORTS": true, "ENVOY_WAIT_EXPORT_X": true,
-		"ENVOY_WAIT_SERVICE_HOST": false, "ENVOY_WAIT_SERVICE_PORT": false, "ENVOY_WAIT_SERVICE_PORT_HTTP": false,
-		"ENVOY_WAIT_PORT": false, "ENVOY_WAIT_PORT_80_TCP": false, "ENVOY_WAIT_PORT_80_TCP_ADDR": false,
-		"ENVOY_WAIT_PORT_80_TCP_PORT": false, "ENVOY_WAIT_PORT_53_UDP_PROTO": false, "ENVOY_WAIT_PORT_9_SCTP": false,
-		"ENVOY_WAIT_CANARY_SERVICE_HOST": false, "ENVOY_WAIT_CANARY_PORT_80_TCP_ADDR": false,
+	for entry, unknown := range map[string]bool{
+		"ENVOY_WAIT_TIMEOUT=5s": false, "ENVOY_WAIT_URL=http://h": false, "ENVOY_WAITING=x": false, "HOME=x": false,
+		"ENVOY_WAIT_TIMOUT=x": true, "ENVOY_WAIT_URLS=x": true, "ENVOY_WAIT_HELP=x": true, "ENVOY_WAIT_ONCE=x": true, "ENVOY_WAIT_INSTALL=x": true, "ENVOY_WAIT_VERSION=x": true,
+		"ENVOY_WAIT_=x": true, "ENVOY_WAIT_timeout=x": true, "ENVOY_WAIT_PORTS=tcp://10.0.0.1:80": true, "ENVOY_WAIT_EXPORT_X=80": true,
+		"ENVOY_WAIT_TIMOUT=": false, // empty: unset
+		// What Kubernetes injects for a Service called envoy-wait, or one whose name begins so.
+		"ENVOY_WAIT_SERVICE_HOST=10.0.0.1": false, "ENVOY_WAIT_SERVICE_HOST=fd00::1": false, "ENVOY_WAIT_SERVICE_PORT=80": false, "ENVOY_WAIT_SERVICE_PORT_HTTP_WEB=80": false,
+		"ENVOY_WAIT_PORT=tcp://10.0.0.1:80": false, "ENVOY_WAIT_PORT_80_TCP=tcp://10.0.0.1:80": false, "ENVOY_WAIT_PORT_80_TCP_ADDR=10.0.0.1": false,
+		"ENVOY_WAIT_PORT_80_TCP=tcp://[fd00::1]:80": false, "ENVOY_WAIT_PORT_80_TCP_ADDR=fd00::1": false,
+		"ENVOY_WAIT_PORT_80_TCP_PORT=80": false, "ENVOY_WAIT_PORT_53_UDP_PROTO=udp": false, "ENVOY_WAIT_PORT_9_SCTP=sctp://10.0.0.1:9": false,
+		"ENVOY_WAIT_CANARY_SERVICE_HOST=10.0.0.1": false, "ENVOY_WAIT_CANARY_PORT_80_TCP_ADDR=10.0.0.1": false,
+		// The same names, by hand.
+		"ENVOY_WAIT_PORT=15021": true, "ENVOY_WAIT_SERVICE_HOST=localhost": true, "ENVOY_WAIT_SERVICE_PORT=http": true, "ENVOY_WAIT_PORT_80_TCP=80": true,
+		"ENVOY_WAIT_PORT_80_TCP_PROTO=http": true, "ENVOY_WAIT_PORT=http://localhost:80": true,
 	} {
-		if s, _ := parse(nil, []string{name + "=x"}); (len(s.Warnings) == 1) != unknown {
-			t.Errorf("%s: got %v", name, s.Warnings)
+		if s, _ := parse(nil, []string{entry}); (len(s.Warnings) == 1) != unknown {
+			t.Errorf("%s: got %q, want a warning: %v", entry, s.Warnings, unknown)
 		}
-		if s, _ := parse(nil, []string{name + "="}); len(s.Warnings) != 0 {
-			t.Errorf("%s empty: got %v, want no warning", name, s.Warnings)
+	}
+}
+
+// A namespace with many such Services costs no time.
+func TestManyVariables(t *testing.T) {
+	var env []string
+	for i := range 20_000 {
+		env = append(env, fmt.Sprintf("ENVOY_WAIT_%d_SERVICE_HOST=10.0.0.1", i))
+	}
+	start := time.Now()
+	s, err := parse([]string{"app"}, env)
+	if took := time.Since(start); err != nil || len(s.Warnings) > 0 || took > 500*time.Millisecond {
+		t.Errorf("%v after %v, %d warnings, want none in milliseconds", err, took, len(s.Warnings))
+	}
+}
+
+func TestAbsentAfterTheTimeout(t *testing.T) {
+	const what = ": 5s: expected less than --timeout, which is "
+	for _, test := range []struct{ args, env, want string }{
+		{"--absent-after 5s", "", ""},
+		{"--absent-after 5s --timeout 6s", "", ""},
+		{"--absent-after 5s --timeout 0", "", ""},
+		{"--timeout 1s", "", ""},
+		{"--absent-after 5s --timeout 5s", "", "--absent-after" + what + "5s: it does not end a wait"},
+		{"--absent-after 5s", "ENVOY_WAIT_TIMEOUT=2s", "--absent-after" + what + "2s: it does not end a wait"},
+		{"--timeout 2s", "ENVOY_WAIT_ABSENT_AFTER=5s", "ENVOY_WAIT_ABSENT_AFTER" + what + "2s: it does not end a wait"},
+		{"--timeout 2s --once", "ENVOY_WAIT_ABSENT_AFTER=5s", ""},
+		{"--timeout 2s --disabled", "ENVOY_WAIT_ABSENT_AFTER=5s", ""},
+	} {
+		s, err := parse(strings.Fields(test.args), []string{test.env})
+		if got := strings.Join(s.Warnings, " "); err != nil || got != test.want {
+			t.Errorf("%s %s: got %s, %v, want %s", test.args, test.env, got, err, test.want)
 		}
 	}
 }

@@ -163,20 +163,27 @@ func lookup(env []string, name string) string {
 	return ""
 }
 
-// unknownVariables returns a warning of the variables that look like ours, and that no flag has. Those that Kubernetes
-// injects for a Service called envoy-wait are none of them.
+// serviceVariable is what the kubelet injects for a Service called envoy-wait, or one whose name begins so:
+// kubernetes.io/docs/concepts/services-networking/service.
+const serviceVariable = `_(SERVICE_HOST=[0-9a-f.:]+|SERVICE_PORT(_[A-Z0-9_]+)?=\d+|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://.+|` +
+	`PORT_\d+_(TCP|UDP|SCTP)_(PROTO=(tcp|udp|sctp)|PORT=\d+|ADDR=[0-9a-f.:]+))$`
+
+// unknownVariables returns a warning of the variables that look like ours, and that no flag has.
 func unknownVariables(ctx *kong.Context, env []string) []string {
 	var known, unknown []string
 	for _, flag := range ctx.Model.Flags {
 		known = append(known, flag.Envs...)
 	}
+	var service *regexp.Regexp // compiled where there is such a variable, which is hardly anywhere
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
 		if value == "" || !strings.HasPrefix(name, "ENVOY_WAIT_") || slices.Contains(known, name) {
 			continue
 		}
-		// Compiled only here: hardly anyone gets this far.
-		if !regexp.MustCompile(serviceVariable).MatchString(name) {
+		if service == nil {
+			service = regexp.MustCompile(serviceVariable)
+		}
+		if !service.MatchString(entry) {
 			unknown = append(unknown, name)
 		}
 	}
@@ -185,7 +192,3 @@ func unknownVariables(ctx *kong.Context, env []string) []string {
 	}
 	return []string{fmt.Sprintf("%s: unknown variable, ignored; known are %s", strings.Join(unknown, ", "), strings.Join(known, ", "))}
 }
-
-// serviceVariable is what the kubelet injects for a Service envoy-wait, or one whose name begins so:
-// kubernetes.io/docs/concepts/services-networking/service.
-const serviceVariable = `^ENVOY_WAIT_(.*_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`
