@@ -142,9 +142,6 @@ func plain(err error) error {
 		start := max(strings.Index(text[:at], "://")+len("://"), strings.IndexByte(text[:at], '"')+len(`"`))
 		text = text[:start] + "xxxxx" + text[at:]
 	}
-	if strings.HasPrefix(text, "unknown flag ") {
-		text += "; see envoy-wait --help"
-	}
 	return errors.New(text)
 }
 

@@ -412,6 +412,37 @@ func TestBadLines(t *testing.T) {
 	}
 }
 
+// A wrong suggestion is worse than none.
+func TestUnknownFlags(t *testing.T) {
+	for line, want := range map[string]string{
+		"-t 5s": "unknown flag -t", "-v": "unknown flag -v", "-q app": "unknown flag -q", "-x=1": "unknown flag -x", "--w": "unknown flag --w",
+		"-timeout 5s":         `unknown flag -timeout, did you mean "--timeout"?`,
+		"-timeout=5s -- app":  `unknown flag -timeout, did you mean "--timeout"?`,
+		"-url http://h/":      `unknown flag -url, did you mean "--url"?`,
+		"--disabled -quit":    `unknown flag -quit, did you mean "--quit"?`,
+		"-tiemout 5s":         "unknown flag -tiemout",
+		"--tiemout=5s":        `unknown flag --tiemout, did you mean "--timeout"?`,
+		"--time 5s":           `unknown flag --time, did you mean "--timeout"?`,
+		"--urls x":            `unknown flag --urls, did you mean "--url"?`,
+		"--log x":             `unknown flag --log, did you mean "--log-format" or "--log-level"?`,
+		"--quit-timeot 5s":    `unknown flag --quit-timeot, did you mean "--quit-timeout"?`,
+		"--side istio":        `unknown flag --side, did you mean "--sidecar"?`,
+		"--wait app":          "unknown flag --wait",
+		"--quiet":             "unknown flag --quiet",
+		"--exit":              "unknown flag --exit",
+		"--host h":            "unknown flag --host",
+		"---":                 "unknown flag ---",
+		"--=x":                "unknown flag --",
+		"--no-disabled":       "unknown flag --no-disabled",
+		"--ulr=http://u:p@h/": "unknown flag --ulr",
+	} {
+		_, err := parse(strings.Fields(line), nil)
+		if want += "; see envoy-wait --help"; err == nil || err.Error() != want {
+			t.Errorf("%s: got %v, want %s", line, err, want)
+		}
+	}
+}
+
 // A password is never printed, wherever it was typed.
 func TestPasswords(t *testing.T) {
 	const value = "http://me:secret@h:0/"

@@ -80,20 +80,39 @@ func parseWords(parser *kong.Kong, words []string) (*kong.Context, error) {
 	if refused, ok := errors.AsType[*kong.ParseError](err); ok {
 		ctx = refused.Context
 	}
-	if ctx.Error != nil { // about a word, not what Validate finds
-		ctx, _ = parseWords(parser, withoutRefused(ctx))
+	if ctx.Error == nil { // else it is about a word, not from Validate
+		return ctx, err
 	}
+	first := len(words) - len(ctx.Path[len(ctx.Path)-1].Remainder())
+	next := first + 1
+	if next < len(words) && !strings.Contains(words[first], "=") && !strings.HasPrefix(words[next], "-") {
+		next++ // its value
+	}
+	if strings.HasPrefix(err.Error(), "unknown flag ") {
+		err = unknownFlag(ctx, words[first])
+	}
+	ctx, _ = parseWords(parser, slices.Concat(words[:first], words[next:]))
 	return ctx, err
 }
 
-// withoutRefused returns the words of a line without the one that kong has refused, and without its value.
-func withoutRefused(ctx *kong.Context) []string {
-	first := len(ctx.Args) - len(ctx.Path[len(ctx.Path)-1].Remainder())
-	next := first + 1
-	if next < len(ctx.Args) && !strings.Contains(ctx.Args[first], "=") && !strings.HasPrefix(ctx.Args[next], "-") {
-		next++
+// unknownFlag says that kong does not know a flag. Not all that kong suggests is right: -v is not -h, and --wait is not
+// --quit.
+func unknownFlag(ctx *kong.Context, word string) error {
+	word, _, _ = strings.Cut(word, "=")
+	name := strings.TrimLeft(word, "-")
+	var similar []string
+	for _, flag := range ctx.Model.Flags {
+		quoted := fmt.Sprintf("%q", "--"+flag.Name)
+		begins := strings.HasPrefix(name, flag.Name) || strings.HasPrefix(flag.Name, name)
+		if flag.Name == name || len(name) > 1 && strings.Contains(ctx.Error.Error(), quoted) && (begins || len(flag.Name) > 5) {
+			similar = append(similar, quoted)
+		}
 	}
-	return slices.Delete(slices.Clone(ctx.Args), first, next)
+	text := "unknown flag " + probe.Redact(word)
+	if len(similar) > 0 {
+		text += ", did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return errors.New(text + "; see envoy-wait --help")
 }
 
 // Validate has the rules about more than one value.
