@@ -174,6 +174,8 @@ func TestQuitURLsHoldWithAnError(t *testing.T) {
 		{[]string{"--quit-url=tcp://h:1," + quit, "app"}, "", true},
 		{[]string{"app"}, "ENVOY_WAIT_QUIT_URL=tcp://h:1," + quit, true},
 		{[]string{"--quit-url", quit, "-timeout", "5s", "--", "app"}, "", true},
+		{[]string{"--quit-url", quit, "--wait", "app"}, "", true}, // app may be its value, or the command
+		{[]string{"--wait", "app", "x"}, env, true},
 		{[]string{"--quit-url", quit, "--quit-on", "never", "app"}, "", true},
 		{[]string{"--quit-url", "tcp://h:1", "app"}, "", false},
 		{[]string{"--quit-url", quit}, "", false}, // a script that waits only

@@ -84,12 +84,13 @@ func parseWords(parser *kong.Kong, words []string) (*kong.Context, error) {
 		return ctx, err
 	}
 	first := len(words) - len(ctx.Path[len(ctx.Path)-1].Remainder())
-	next := first + 1
-	if next < len(words) && !strings.Contains(words[first], "=") && !strings.HasPrefix(words[next], "-") {
-		next++ // its value
-	}
+	next, last := first+1, len(words)
 	if strings.HasPrefix(err.Error(), "unknown flag ") {
 		err = unknownFlag(ctx, words[first])
+		last-- // the last word may be the command
+	}
+	if next < last && !strings.Contains(words[first], "=") && !strings.HasPrefix(words[next], "-") {
+		next++ // its value
 	}
 	ctx, _ = parseWords(parser, slices.Concat(words[:first], words[next:]))
 	return ctx, err
