@@ -107,10 +107,10 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 		e.report.Ready()
 	}
 	switch {
-	case !e.HasCommand():
-		return 0, nil
-	case e.IsJob():
-		return exec.Supervise(path, e.Command, e.env, e.signals)
+	case !s.HasCommand():
+		return nil
+	case s.Supervise:
+		return exec.Supervise(path, s.Command, env, signals)
 	default:
 		return 0, exec.Become(path, e.Command, e.env, e.signals)
 	}

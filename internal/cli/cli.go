@@ -36,10 +36,13 @@ type Settings struct {
 	Disabled    bool         // do not wait
 	StartAnyway bool         // after a timeout start the command
 
+	Supervise bool // stay as the command's parent
+
 	// Quit has URLs for a Job alone. What is valid of it holds even where Parse returns an error: a Job that fails
 	// before the wait has to tell the sidecar, too.
-	Quit          probe.QuitConfig
-	QuitOnSuccess bool // only after exit status 0
+	Quit             probe.QuitConfig
+	QuitTimeoutGiven bool // by flag or variable
+	QuitOnSuccess    bool // only after exit status 0
 
 	LogFormat string // auto, json or text
 	LogLevel  string // debug, info, warn or error
@@ -88,9 +91,9 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 			Once: f.Once, UserAgent: "envoy-wait/" + Version(),
 		},
 		Disabled: f.Disabled, StartAnyway: f.OnTimeout == "start",
-		Quit:          probe.QuitConfig{Timeout: f.QuitTimeout, UserAgent: "envoy-wait/" + Version()},
-		QuitOnSuccess: f.QuitOn == "success",
-		LogFormat:     f.LogFormat, LogLevel: f.LogLevel,
+		Quit:             probe.QuitConfig{Timeout: f.QuitTimeout, UserAgent: "envoy-wait/" + Version()},
+		QuitTimeoutGiven: given(ctx, &f.QuitTimeout) != nil, QuitOnSuccess: f.QuitOn == "success",
+		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		LiveLine: term != "" && term != "dumb" && lookup(f.env, "NO_COLOR") == "", // see no-color.org
 	}
 	urls, quitURLs := f.URL, f.QuitURL
@@ -116,6 +119,7 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 	if wanted && !f.Once && f.Install == "" { // a probe, or an init container, has the variables of its Pod, and is no Job
 		s.Quit.URLs, _ = quitURLs.valid(probe.ValidateQuitURL, "")
 	}
+	s.Supervise = s.IsJob() || f.supervise && s.HasCommand()
 	return s
 }
 

@@ -209,6 +209,21 @@ func TestSeveralURLs(t *testing.T) {
 	}
 }
 
+// A quit timeout that is given counts more than a guess about the sidecar: who reads the settings has to know.
+func TestQuitTimeoutGiven(t *testing.T) {
+	for _, test := range []struct {
+		args, env string
+		want      bool
+	}{
+		{"--quit app", "", false}, {"--quit --quit-timeout 5s app", "", true}, {"--quit app", "ENVOY_WAIT_QUIT_TIMEOUT=5s", true},
+		{"--quit app", "ENVOY_WAIT_QUIT_TIMEOUT=", false}, {"--compat scuttle app", "QUIT_REQUEST_TIMEOUT=5s", false},
+	} {
+		if s, err := parse(strings.Fields(test.args), []string{test.env}); err != nil || s.QuitTimeoutGiven != test.want {
+			t.Errorf("%s %s: got %v, %v, want %v", test.args, test.env, s.QuitTimeoutGiven, err, test.want)
+		}
+	}
+}
+
 // A preset brings its URL and status. The default one counts only where neither --sidecar nor --url is given; what is
 // named is awaited, by flag or by variable.
 func TestPresets(t *testing.T) {
@@ -652,7 +667,7 @@ func TestValueOfASwitch(t *testing.T) {
 	for _, test := range []struct{ args, command string }{
 		{"-- true -- x", "true -- x"}, {"--quit -- true", "true"}, {"--quit -- true -- x", "true -- x"},
 		{"--quit=true true", "true"}, {"--quit --timeout 5s true", "true"}, {"--quit --timeout=5s true x", "true x"},
-		{"true", "true"}, {"yes --disabled", "yes --disabled"}, {"--quit truely", "truely"}, {"--quit app true", "app true"},
+		{"true", "true"}, {"yes --disabled", "yes --disabled"}, {"--quit truth", "truth"}, {"--quit app true", "app true"},
 	} {
 		if s, err := parse(strings.Fields(test.args), nil); err != nil || strings.Join(s.Command, " ") != test.command {
 			t.Errorf("%s: got %q, %v, want %s", test.args, s.Command, err, test.command)

@@ -47,9 +47,10 @@ type flags struct {
 
 	Command []string `arg:"" optional:"" passthrough:"partial" help:"what to become, with its arguments; without it, wait only"`
 
-	program  string // the name that it was called by
-	env      []string
-	warnings []string
+	program   string // the name that it was called by
+	env       []string
+	warnings  []string
+	supervise bool
 }
 
 // newParser returns kong with these flags, and with their variables in Flag.Envs alone: kong itself takes an empty
@@ -143,7 +144,7 @@ func (f *flags) Validate(ctx *kong.Context) error {
 		return fmt.Errorf("--quit, --quit-url and their variables: expected Linux, this is %s", runtime.GOOS)
 	case len(f.QuitURL) == 0 && f.Sidecar.Quit == "":
 		return fmt.Errorf("--sidecar or ENVOY_WAIT_SIDECAR: %q: expected a sidecar that a POST can quit, or a --quit-url, with --quit", f.Sidecar.Name)
-	case !wanted: // a script that waits only would lose its sidecar before it has used it
+	case !wanted && (f.Quit || given(ctx, &f.QuitURL) != nil): // a script that waits only would lose its sidecar too early
 		return errors.New("expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it")
 	}
 	return nil

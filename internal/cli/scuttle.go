@@ -31,16 +31,17 @@ func (f *flags) BeforeApply(ctx *kong.Context) error {
 		return nil
 	}
 	s := scuttle{f}
+	f.supervise = true
 	for _, name := range preflightVariables {
 		if lookup(f.env, name) != "" {
 			s.warn("%s: a variable of envoy-preflight, ignored: see the section envoy-preflight in docs/migrating.md", name)
 		}
 	}
-	admin := s.url("ENVOY_ADMIN_API")
-	if admin != "" {
-		f.URL = list{admin + "/ready"} // 200 where /server_info, which scuttle asks, says LIVE
+	ready := s.url("ENVOY_ADMIN_API", "/ready") // 200 where /server_info, which scuttle asks, says LIVE
+	if ready != "" {
+		f.URL = list{ready}
 	}
-	endpoints := admin != "" || given(ctx, &f.URL) != nil || given(ctx, &f.Once) != nil
+	endpoints := ready != "" || given(ctx, &f.URL) != nil || given(ctx, &f.Sidecar) != nil || given(ctx, &f.Once) != nil
 	f.Disabled = !endpoints || s.true("START_WITHOUT_ENVOY", false)
 	f.Timeout = 0 // never gives up
 	wait, quitWithout := s.duration("WAIT_FOR_ENVOY_TIMEOUT", 0), s.duration("QUIT_WITHOUT_ENVOY_TIMEOUT", 0)
@@ -52,46 +53,46 @@ func (f *flags) BeforeApply(ctx *kong.Context) error {
 	if !s.true("SCUTTLE_LOGGING", true) {
 		f.LogLevel = "warn"
 	}
-	s.quit(admin)
+	if f.QuitTimeout = s.duration("QUIT_REQUEST_TIMEOUT", 5*time.Second); f.QuitTimeout == 0 {
+		s.warn("QUIT_REQUEST_TIMEOUT: %q: as with scuttle, no sidecar is told to quit", lookup(f.env, "QUIT_REQUEST_TIMEOUT"))
+		return nil
+	}
+	f.QuitURL = s.quitURLs(ready != "")
 	return nil
 }
 
 // scuttle reads scuttle's variables. An empty one counts as unset, as there.
 type scuttle struct{ *flags }
 
-// quit sets whom scuttle sends a POST to: its function kill in main.go.
-func (s scuttle) quit(admin string) {
-	timeout := s.duration("QUIT_REQUEST_TIMEOUT", 5*time.Second)
-	if timeout == 0 {
-		s.warn("QUIT_REQUEST_TIMEOUT: %q: as with scuttle, no sidecar is told to quit", lookup(s.env, "QUIT_REQUEST_TIMEOUT"))
-		return
-	}
-	s.QuitTimeout = timeout
-	var urls list
+// quitURLs returns whom scuttle sends a POST to: its function kill in main.go.
+func (s scuttle) quitURLs(isValid bool) (urls list) {
 	for _, raw := range strings.Split(lookup(s.env, "GENERIC_QUIT_ENDPOINTS"), ",") {
-		if raw = strings.TrimSpace(raw); raw != "" && s.valid("GENERIC_QUIT_ENDPOINTS", raw) {
+		if raw = strings.Trim(raw, " "); raw != "" && s.isURL("GENERIC_QUIT_ENDPOINTS", raw, raw) {
 			urls = append(urls, raw)
 		}
 	}
-	if !s.true("GENERIC_QUIT_ONLY", false) {
-		istio, never := s.url("ISTIO_QUIT_API"), s.true("NEVER_KILL_ISTIO", false)
-		u, err := url.Parse(admin)
-		if err != nil || never || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
-			return
-		}
-		if istio == "" && u.Port() == "15000" {
-			istio = strings.Replace(admin, ":15000", ":15020", 1)
-		}
-		if istio == "" {
-			s.warn("ENVOY_ADMIN_API: %q: its port is not 15000 and ISTIO_QUIT_API is not set: as with scuttle, the sidecar is not told to quit", probe.Redact(admin))
-		} else {
-			urls = append(urls, istio+"/quitquitquit")
-		}
-		if s.true("NEVER_KILL_ISTIO_ON_FAILURE", false) {
-			s.QuitOn = "success"
-		}
+	if s.true("GENERIC_QUIT_ONLY", false) {
+		return urls
 	}
-	s.QuitURL = urls
+	istio, never := s.url("ISTIO_QUIT_API", "/quitquitquit"), s.true("NEVER_KILL_ISTIO", false)
+	if s.true("NEVER_KILL_ISTIO_ON_FAILURE", false) {
+		s.QuitOn = "success"
+	}
+	admin := lookup(s.env, "ENVOY_ADMIN_API") // scuttle looks for a local host anywhere in it, valid or not
+	if never || !strings.Contains(admin, "localhost") && !strings.Contains(admin, "127.0.0.1") {
+		return nil
+	}
+	if u, err := url.Parse(admin); istio == "" && isValid && err == nil && u.Port() == "15000" {
+		u.Host = u.Hostname() + ":15020"
+		istio = strings.TrimSuffix(u.String(), "/") + "/quitquitquit"
+	}
+	switch {
+	case istio != "":
+		return append(urls, istio)
+	case isValid:
+		s.warn("ENVOY_ADMIN_API: %q: its port is not 15000 and ISTIO_QUIT_API is not set: as with scuttle, the sidecar is not told to quit", probe.Redact(admin))
+	}
+	return urls
 }
 
 func (s scuttle) warn(format string, args ...any) {
@@ -99,24 +100,25 @@ func (s scuttle) warn(format string, args ...any) {
 }
 
 func (s scuttle) bad(name, value, expected string) {
-	s.warn("%s: %q: expected %s; ignored, as with scuttle", name, probe.Redact(value), expected)
+	s.warn("%s: %q: expected %s; it counts as unset", name, probe.Redact(value), expected)
 }
 
-func (s scuttle) valid(name, value string) bool {
-	err := probe.ValidateQuitURL(value)
+func (s scuttle) isURL(name, value, url string) bool {
+	err := validURL(url, probe.ValidateQuitURL)
 	if err != nil {
 		s.bad(name, value, "a URL such as http://127.0.0.1:15000; "+err.Error())
 	}
 	return err == nil
 }
 
-// url returns a base URL without a slash at its end, or "".
-func (s scuttle) url(name string) string {
+// url returns the URL that is made of a base URL, with a slash at its end or not, or "".
+func (s scuttle) url(name, path string) string {
 	value := lookup(s.env, name)
-	if value == "" || !s.valid(name, value) {
+	url := strings.TrimSuffix(value, "/") + path
+	if value == "" || !s.isURL(name, value, url) {
 		return ""
 	}
-	return strings.TrimSuffix(value, "/")
+	return url
 }
 
 func (s scuttle) true(name string, unset bool) bool {

@@ -88,9 +88,6 @@ func TestScuttleBadValues(t *testing.T) {
 			t.Errorf("%s=%s: %+v", name, value, s)
 		}
 	}
-	if s := settings("ENVOY_ADMIN_API=127.0.0.1:15000"); !s.Disabled || len(s.Warnings) != 1 {
-		t.Errorf("%+v", s)
-	}
 	if s := settings(admin, "GENERIC_QUIT_ENDPOINTS=http://h, nonsense,,http://i "); len(s.Quit.URLs) != 3 || len(s.Warnings) != 1 {
 		t.Errorf("%+v", s)
 	}
@@ -118,5 +115,86 @@ func TestCalledAsScuttle(t *testing.T) {
 		if err != nil || s.Probe.Timeout != timeout {
 			t.Errorf("%s: timeout %v, %v", name, s.Probe.Timeout, err)
 		}
+	}
+}
+
+// A bad ENVOY_ADMIN_API loses the wait alone, and is named by its own name: scuttle looks into it for a local host only,
+// and sends its POST to ISTIO_QUIT_API.
+func TestScuttleBadAdmin(t *testing.T) {
+	const quit = "http://127.0.0.1:15020/quitquitquit"
+	for _, bad := range []string{
+		"127.0.0.1:15000", `"http://127.0.0.1:15000"`, "http://127.0.0.1:15000 ", " http://127.0.0.1:15000", "http://localhost:15000/\u00a0", "localhost", "http://127.0.0.1:99999",
+	} {
+		admin := "ENVOY_ADMIN_API=" + bad
+		s, err := parse([]string{"--compat=scuttle", "app"}, []string{admin, "ISTIO_QUIT_API=http://127.0.0.1:15020"})
+		if err != nil || !s.Disabled || strings.Join(s.Quit.URLs, " ") != quit {
+			t.Errorf("%q: no wait %v, quit %v, %v, want no wait and %s", bad, s.Disabled, s.Quit.URLs, err, quit)
+		}
+		if len(s.Warnings) != 1 || !strings.HasPrefix(s.Warnings[0], fmt.Sprintf("ENVOY_ADMIN_API: %q: expected a URL ", bad)) {
+			t.Errorf("%q: got %q, want one warning", bad, s.Warnings)
+		}
+		if s, err = parse([]string{"--compat=scuttle", "app"}, []string{admin}); err != nil || !s.Disabled || s.IsJob() || len(s.Warnings) != 1 {
+			t.Errorf("%q without ISTIO_QUIT_API: quit %v, warnings %q, %v, want none told", bad, s.Quit.URLs, s.Warnings, err)
+		}
+	}
+	for _, remote := range []string{"nonsense", "http://10.0.0.1:15000"} {
+		s, err := parse([]string{"--compat=scuttle", "app"}, []string{"ENVOY_ADMIN_API=" + remote, "ISTIO_QUIT_API=http://127.0.0.1:15020"})
+		if err != nil || s.IsJob() {
+			t.Errorf("%q: quit %v, %v, want none told, as with scuttle", remote, s.Quit.URLs, err)
+		}
+	}
+	s, err := parse([]string{"--compat=scuttle", "--url", "http://h/", "app"}, []string{"ENVOY_ADMIN_API=nonsense"})
+	if err != nil || s.Disabled || strings.Join(s.Probe.URLs, " ") != "http://h/" {
+		t.Errorf("with a URL of ours: no wait %v, %v, %v, want a wait", s.Disabled, s.Probe.URLs, err)
+	}
+}
+
+// What cannot be part of a URL of ours is scuttle's bad value all the same.
+func TestScuttleURLsAreValid(t *testing.T) {
+	for _, name := range []string{"ENVOY_ADMIN_API", "ISTIO_QUIT_API", "GENERIC_QUIT_ENDPOINTS"} {
+		for _, value := range []string{"http://localhost:15000/a b", "http://localhost:15000?x=\u00a0", "unix:///s", "file:///localhost", "tcp://localhost:1", "http://localhost:15000\t"} {
+			env := []string{"ENVOY_ADMIN_API=http://localhost:15000", name + "=" + value}
+			if name == "ENVOY_ADMIN_API" {
+				env = env[1:]
+			}
+			s, err := parse([]string{"--compat=scuttle", "app"}, env)
+			if err != nil || len(s.Warnings) != 1 || !strings.HasPrefix(s.Warnings[0], name+": ") {
+				t.Errorf("%s=%q: got %q, %v, want a warning of %[1]s", name, value, s.Warnings, err)
+			}
+		}
+	}
+}
+
+// scuttle quits nobody where there is no command, and that is no error.
+func TestScuttleWithoutACommand(t *testing.T) {
+	const admin = "ENVOY_ADMIN_API=http://127.0.0.1:15000"
+	s, err := Parse([]string{"/scuttle"}, []string{admin, "GENERIC_QUIT_ENDPOINTS=http://h/"}, io.Discard)
+	if err != nil || s.IsJob() || s.Disabled || s.Supervise {
+		t.Errorf("quit %v, no wait %v, supervised %v, %v, want a wait and no more", s.Quit.URLs, s.Disabled, s.Supervise, err)
+	}
+	for _, args := range [][]string{{"/scuttle", "--quit"}, {"/scuttle", "--quit-url=http://h/"}} {
+		if s, err := Parse(args, []string{admin}, io.Discard); err == nil || s.IsJob() {
+			t.Errorf("%q: got %v, quit %v, want an error, since ours are named", args, err, s.Quit.URLs)
+		}
+	}
+}
+
+// With scuttle an app was never PID 1, and a Job's never is.
+func TestSupervise(t *testing.T) {
+	for _, test := range []struct {
+		args, env string
+		want      bool
+	}{
+		{"app", "", false}, {"--quit app", "", true}, {"--quit-url http://h/ app", "", true}, {"--compat scuttle app", "", true},
+		{"--compat scuttle app", "NEVER_KILL_ISTIO=true", true}, {"app", "ENVOY_WAIT_COMPAT=scuttle", true},
+		{"--compat none app", "ENVOY_WAIT_COMPAT=scuttle", false}, {"--compat scuttle", "", false}, {"--compat scuttle --once", "", false},
+		{"", "ENVOY_WAIT_DISABLED=true", false},
+	} {
+		if s, err := parse(strings.Fields(test.args), []string{test.env}); err != nil || s.Supervise != test.want {
+			t.Errorf("%s %s: got %v, %v, want %v", test.args, test.env, s.Supervise, err, test.want)
+		}
+	}
+	if s, err := Parse([]string{"/scuttle", "--compat", "none", "app"}, nil, io.Discard); err != nil || s.Supervise || s.Probe.Timeout != time.Minute {
+		t.Errorf("a link called scuttle, and --compat none: %+v, %v, want a plain wait", s, err)
 	}
 }
