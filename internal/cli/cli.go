@@ -8,7 +8,6 @@ package cli
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -76,7 +75,7 @@ func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
 	if f.Help || f.Version {
 		return &Settings{Answered: true}, f.answer(ctx, stdout)
 	}
-	return f.settings(ctx), plain(err)
+	return f.settings(ctx), err
 }
 
 // settings returns what the values of the flags come to.
@@ -134,19 +133,6 @@ func (f *flags) accepts(url string, status int) bool {
 	default:
 		return status == http.StatusOK
 	}
-}
-
-// plain returns an error without passwords, which kong quotes as they were typed.
-func plain(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	if at := strings.LastIndexByte(text, '@'); at >= 0 {
-		start := max(strings.Index(text[:at], "://")+len("://"), strings.IndexByte(text[:at], '"')+len(`"`))
-		text = text[:start] + "xxxxx" + text[at:]
-	}
-	return errors.New(text)
 }
 
 // version is set by the linker in a release.

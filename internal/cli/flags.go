@@ -62,6 +62,7 @@ func newParser(f *flags) (*kong.Kong, error) {
 		kong.NoDefaultHelp(),
 		kong.DefaultEnvars("ENVOY_WAIT"),
 		kong.Resolvers(&variables{env: f.env}),
+		kong.KindMapper(reflect.Bool, boolean{}),
 		kong.KindMapper(reflect.String, text{}),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), duration{}),
 	)
@@ -126,8 +127,8 @@ func (f *flags) Validate(ctx *kong.Context) error {
 	if _, err := f.QuitURL.valid(probe.ValidateQuitURL, Presets[0].Quit); err != nil {
 		return fmt.Errorf("%s: %w", source(ctx, &f.QuitURL), err)
 	}
-	if name := switchBefore(ctx, command); name != "" && isBool(command[0]) {
-		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
+	if i := len(ctx.Args) - len(command) - 1; len(command) > 0 && i >= 0 && isSwitch(ctx.Args[i]) && isBool(command[0]) {
+		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, ctx.Args[i], command[0])
 	}
 	switch {
 	case len(ctx.Args) == maxWords && !wanted:
@@ -135,9 +136,9 @@ func (f *flags) Validate(ctx *kong.Context) error {
 	case wanted && len(command) == 0:
 		return errors.New(`expected a command after "--"; without a command leave out the "--"`)
 	case f.Install != "" && (wanted || f.Once):
-		return fmt.Errorf("--install: %q: expected neither a command nor --once", f.Install)
+		return fmt.Errorf("--install: %q: expected neither a command nor --once", probe.Redact(f.Install))
 	case f.Once && wanted:
-		return fmt.Errorf("--once: %q: expected no command", command[0])
+		return fmt.Errorf("--once: %q: expected no command", probe.Redact(command[0]))
 	case f.Once, f.Install != "", !f.Quit && len(f.QuitURL) == 0:
 		return nil
 	case runtime.GOOS != "linux":
@@ -158,13 +159,9 @@ func (f *flags) command() (command []string, wanted bool) {
 	return f.Command, len(f.Command) > 0
 }
 
-// switchBefore returns the switch that stands just before the command, without a value, or "".
-func switchBefore(ctx *kong.Context, command []string) string {
-	i := len(ctx.Args) - len(command) - 1
-	if len(command) == 0 || i < 0 || ctx.Args[i] == "--" || !strings.HasPrefix(ctx.Args[i], "-") || strings.Contains(ctx.Args[i], "=") {
-		return ""
-	}
-	return ctx.Args[i]
+// isSwitch reports whether a word that stands before the command is a flag without a value.
+func isSwitch(word string) bool {
+	return strings.HasPrefix(word, "-") && word != "--" && !strings.Contains(word, "=")
 }
 
 // given returns where the value of a field comes from, or nil for a default.

@@ -30,10 +30,25 @@ func decode(ctx *kong.DecodeContext, expected string, accept func(text string) b
 	}
 }
 
-// isBool reports whether kong takes a word for the value of a switch.
-func isBool(word string) bool {
-	return slices.Contains([]string{"true", "1", "yes", "false", "0", "no"}, strings.ToLower(word))
+// boolean maps a bool: kong's own mapper would print a password that was typed here.
+type boolean struct{}
+
+func (boolean) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	if ctx.Scan.Peek().Type != kong.FlagValueToken { // a switch takes no other word
+		target.SetBool(true)
+		return nil
+	}
+	return decode(ctx, "true or false", func(text string) bool {
+		target.SetBool(slices.Contains(yes, strings.ToLower(text)))
+		return isBool(text)
+	})
 }
+
+func (boolean) IsBool() bool { return true }
+
+var yes, no = []string{"true", "yes", "1"}, []string{"false", "no", "0"}
+
+func isBool(text string) bool { return slices.Contains(slices.Concat(yes, no), strings.ToLower(text)) }
 
 // text maps a string, byte by byte: kong's own mapper goes through JSON, which cannot hold a byte such as \xff.
 type text struct{}
