@@ -97,7 +97,7 @@ func TestQuitAfterASignalDuringTheWait(t *testing.T) {
 func TestQuitOfSeveral(t *testing.T) {
 	one, two := harness.NewPort(t), harness.NewPort(t)
 	a, b := one.Sidecar(true), two.Sidecar(true)
-	r := runEnv(t, []string{"ENVOY_WAIT_QUIT_URL=" + one.QuitURL() + "," + two.QuitURL()}, "--disabled", "true").WantCode(t, 0)
+	r := runEnv(t, []string{"ENVOY_WAIT_QUIT_URL=" + one.QuitURL() + "," + two.QuitURL()}, "--disabled", "--", "true").WantCode(t, 0)
 	harness.Want(t, "requests to quit", [2]int{a.Quits(), b.Quits()}, [2]int{1, 1})
 	harness.Want(t, "lines about it", strings.Count(r.Stderr, "told to quit"), 2)
 }

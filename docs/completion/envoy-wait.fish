@@ -27,8 +27,8 @@ function __envoy_wait_command
 end
 
 complete -c envoy-wait -x -n __envoy_wait_command -a '(complete -C (__envoy_wait_command))'
-complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l sidecar -x -a 'istio envoy consul kuma linkerd dapr cloud-sql-proxy' -d 'preset for a known sidecar: URL, ready statuses and quit URL'
-complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l url -x -d 'endpoint to wait for; repeat it to wait for several'
+complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l sidecar -x -a 'istio envoy consul kuma linkerd dapr cloud-sql-proxy' -d 'preset for a known sidecar: URL, ready status and quit URL'
+complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l url -x -d 'endpoint to wait for, in place of the default sidecar; repeatable'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l ready-status -x -d 'HTTP statuses that count as ready, such as 200,204 or 2xx'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l timeout -x -d 'give up after D; 0 never gives up'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l on-timeout -x -a 'start fail' -d 'after a timeout start the command with a warning, or exit 124'
@@ -37,7 +37,7 @@ complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l request-timeo
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l interval -x -d 'longest pause between two attempts, at least 10ms'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l disabled -d 'start the command at once, without a wait'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit -d 'after the command has ended, POST to the sidecar\'s quit URL'
-complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-url -x -d 'after the command has ended, POST to URL; repeat it for several'
+complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-url -x -d 'after the command has ended, POST to URL; repeatable'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-on -x -a 'always success' -d 'quit the sidecar after any end, or only after exit status 0'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l quit-timeout -x -d 'limit of all quit requests together'
 complete -c envoy-wait -n 'not __envoy_wait_command >/dev/null' -l log-format -x -a 'auto json text' -d 'format of the log; auto is text on a terminal, else json'

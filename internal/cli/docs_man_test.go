@@ -56,8 +56,7 @@ func TestManPageShows(t *testing.T) {
 	want := []string{
 		`ENTRYPOINT ["envoy-wait", "--", "app"]`,
 		`envoy-wait --timeout 60s || exit 1`,
-		`envoy-wait --url http://localhost:3500/v1.0/healthz/outbound \`,
-		`  --url tcp://db:5432 --ready-status 2xx --on-timeout fail -- app`,
+		`envoy-wait --sidecar dapr --url tcp://db:5432 --on-timeout fail -- app`,
 		`envoy-wait [flags] [--] [command [argument ...]]`,
 		`--on-timeout start|fail`,
 		`is for --url, with commas between several values`,

@@ -20,8 +20,8 @@ import (
 //
 // --once and --install have no variable: in a ConfigMap that containers share it would break every app.
 type flags struct {
-	Sidecar     Preset   `group:"Wait for:" placeholder:"NAME" default:"istio" help:"preset for a known sidecar: URL, ready statuses and quit URL"`
-	URL         list     `group:"Wait for:" placeholder:"URL" help:"endpoint to wait for; repeat it to wait for several"`
+	Sidecar     Preset   `group:"Wait for:" placeholder:"NAME" default:"istio" help:"preset for a known sidecar: URL, ready status and quit URL"`
+	URL         list     `group:"Wait for:" placeholder:"URL" help:"endpoint to wait for, in place of the default sidecar; repeatable"`
 	ReadyStatus statuses `group:"Wait for:" placeholder:"LIST" help:"HTTP statuses that count as ready, such as 200,204 or 2xx"`
 
 	Timeout        time.Duration `group:"How long:" placeholder:"D" default:"60s" least:"0s" help:"give up after D; 0 never gives up"`
@@ -32,7 +32,7 @@ type flags struct {
 	Disabled       bool          `group:"How long:" help:"start the command at once, without a wait"`
 
 	Quit        bool          `group:"A Job:" help:"after the command has ended, POST to the sidecar's quit URL"`
-	QuitURL     list          `group:"A Job:" placeholder:"URL" help:"after the command has ended, POST to URL; repeat it for several"`
+	QuitURL     list          `group:"A Job:" placeholder:"URL" help:"after the command has ended, POST to URL; repeatable"`
 	QuitOn      string        `group:"A Job:" enum:"always,success" default:"always" help:"quit the sidecar after any end, or only after exit status 0"`
 	QuitTimeout time.Duration `group:"A Job:" placeholder:"D" default:"5s" least:"1ms" help:"limit of all quit requests together"`
 
@@ -198,8 +198,8 @@ func (f *flags) answer(ctx *kong.Context, stdout io.Writer) error {
 	text.WriteString(`
 URLs: http://host:port/path, https, unix:///path/to/socket:/ready,
 tcp://host:port (accepts a connection), file:///path (is there and not empty).
-Each flag but those of the last group has a variable: --on-timeout is
-ENVOY_WAIT_ON_TIMEOUT. In a variable, commas separate URLs.
+Commas separate URLs; a comma inside a URL is %2C. Each flag but those of the
+last group has a variable: --on-timeout is ENVOY_WAIT_ON_TIMEOUT.
 
 Sidecar          Ready, at a port of localhost       Quit by POST
 `)
