@@ -22,7 +22,6 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/exec"
@@ -52,15 +51,16 @@ func run(args, env []string, stdout, stderr io.Writer) (status int) {
 	debug.SetGCPercent(25)    // an attempt leaves 3 kB of garbage: not up to 4 MB of it
 	log.SetOutput(io.Discard) // net/http's words about odd endpoints; what matters is in our lines
 
-	s, err := cli.Parse(args, env, stdout)
+	s, err := cli.Parse(args, env)
 	e := &entrypoint{Settings: s, env: env, signals: signals, report: report.New(stderr, report.Options{
 		Format: s.LogFormat, Level: s.LogLevel, OnTerminal: exec.WriteInBackground, LiveLine: s.LiveLine,
-		URLs: s.Probe.URLs, Timeout: s.Probe.Timeout, Command: s.Name(), Once: s.Probe.Once,
+		URLs: s.Probe.URLs, Timeout: s.Probe.Timeout, Command: s.Name(), Job: s.IsJob(), Once: s.Probe.Once,
 		Disabled: s.Disabled, TerminationLog: s.WantsCommand || os.Getpid() == 1,
 	})}
 	switch {
 	case err != nil:
-	case s.Answered:
+	case s.Answer != "":
+		err = e.untilSignal(func(context.Context) error { _, err := io.WriteString(stdout, s.Answer); return err })
 	case s.Install != "":
 		err = e.untilSignal(func(context.Context) error { return install.To(s.Install) })
 	default:
@@ -97,7 +97,7 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 		return err
 	})
 	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
-	e.noSidecar = timedOut && !slices.ContainsFunc(timeout.Pending, func(a probe.Attempt) bool { return a.Reached })
+	e.noSidecar = timedOut && timeout.Refused
 	switch {
 	case timedOut && path != "":
 		e.report.StartingAnyway(timeout)
@@ -107,10 +107,10 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 		e.report.Ready()
 	}
 	switch {
-	case !s.HasCommand():
-		return nil
-	case s.Supervise:
-		return exec.Supervise(path, s.Command, env, signals)
+	case !e.HasCommand():
+		return 0, nil
+	case e.Supervise:
+		return exec.Supervise(path, e.Command, e.env, e.signals)
 	default:
 		return 0, exec.Become(path, e.Command, e.env, e.signals)
 	}
@@ -143,7 +143,8 @@ func (e *entrypoint) wait(ctx context.Context) error {
 	if e.Disabled {
 		return nil
 	}
-	e.report.Begin(time.Now())
+	e.Probe.Start = time.Now()
+	e.report.Begin(e.Probe.Start)
 	e.Probe.OnAttempt = func(a probe.Attempt) {
 		if a.Outcome != probe.Ready {
 			e.signals.CatchAll()
@@ -184,7 +185,7 @@ func (e *entrypoint) quit(status int) {
 		e.report.NotQuit(status)
 		return
 	}
-	again := !e.Disabled && !e.noSidecar
+	again := e.QuitTimeoutGiven || !e.Disabled && !e.noSidecar
 	if e.signals.Stopped() {
 		again, e.Quit.Timeout = false, min(e.Quit.Timeout, time.Second)
 	}

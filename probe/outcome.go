@@ -75,6 +75,7 @@ func (a Attempt) Cause() string {
 // Once ended the wait. It wraps context.DeadlineExceeded and the last causes.
 type TimeoutError struct {
 	Absent   bool          // Config.AbsentAfter ended the wait
+	Refused  bool          // every attempt at every URL was Refused
 	Once     bool          // Config.Once did
 	Elapsed  time.Duration // how long the wait took
 	Attempts int           // all of them, at all URLs

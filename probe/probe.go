@@ -129,7 +129,7 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http
 	}
 	pollAll(ctx, targets, func(Attempt) {})
 
-	result.Elapsed = time.Since(cfg.Start)
+	result.Elapsed, result.Refused = time.Since(cfg.Start), allAbsent(targets, 0)
 	for _, t := range targets {
 		result.Attempts += t.last.Number
 		if t.last.Outcome != Ready {

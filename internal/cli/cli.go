@@ -9,7 +9,6 @@ package cli
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"net/http"
 	"path/filepath"
 	"runtime/debug"
@@ -25,7 +24,7 @@ import (
 
 // Settings are what flags, variables and defaults come to.
 type Settings struct {
-	Answered     bool     // --help or --version was given, and is done
+	Answer       string   // what --help or --version asks for, or ""
 	Install      string   // the path of --install, or ""
 	Command      []string // with its arguments; empty to wait only
 	WantsCommand bool     // a command was given, or a "--" without one
@@ -61,9 +60,8 @@ func (s *Settings) IsJob() bool { return len(s.Quit.URLs) > 0 }
 const maxWords = 500
 
 // Parse returns the settings for args, of which the first is the name that the program was called by. With an error
-// the settings for the log and for Quit hold all the same. Parse writes to stdout what --help and --version ask for,
-// and nothing else.
-func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
+// the settings for the log and for Quit hold all the same.
+func Parse(args, env []string) (*Settings, error) {
 	f := &flags{program: filepath.Base(args[0]), env: env}
 	parser, err := newParser(f)
 	if err != nil {
@@ -73,7 +71,7 @@ func Parse(args, env []string, stdout io.Writer) (*Settings, error) {
 	ctx, err := parseWords(parser, words)
 	f.Command = append(f.Command, args[len(words)+1:]...)
 	if f.Help || f.Version {
-		return &Settings{Answered: true}, f.answer(ctx, stdout)
+		return &Settings{Answer: f.answer(ctx)}, nil
 	}
 	return f.settings(ctx), err
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"runtime"
 	"slices"
@@ -183,18 +182,15 @@ func source(ctx *kong.Context, field any) string {
 	return "--" + p.Flag.Name
 }
 
-// answer writes what --help or --version asks for. kong's own usage line knows nothing of a wrapped command.
-func (f *flags) answer(ctx *kong.Context, stdout io.Writer) error {
+// answer returns what --help or --version asks for. kong's own usage line knows nothing of a wrapped command.
+func (f *flags) answer(ctx *kong.Context) string {
 	if f.Version {
-		_, err := fmt.Fprintln(stdout, "envoy-wait", Version())
-		return err
+		return "envoy-wait " + Version() + "\n"
 	}
 	var text strings.Builder
 	text.WriteString("Usage: envoy-wait [flags] [--] [command [args...]]\n")
 	ctx.Stdout = &text
-	if err := kong.DefaultHelpPrinter(kong.HelpOptions{NoAppSummary: true, WrapUpperBound: 80, ValueFormatter: helpOf}, ctx); err != nil {
-		return err
-	}
+	_ = kong.DefaultHelpPrinter(kong.HelpOptions{NoAppSummary: true, WrapUpperBound: 80, ValueFormatter: helpOf}, ctx) // to a string
 	text.WriteString(`
 URLs: http://host:port/path, https, unix:///path/to/socket:/ready,
 tcp://host:port (accepts a connection), file:///path (is there and not empty).
@@ -211,8 +207,7 @@ Sidecar          Ready, at a port of localhost       Quit by POST
 			fmt.Fprintf(&text, "%15s  (%s)\n", "", p.Note)
 		}
 	}
-	_, err := io.WriteString(stdout, text.String())
-	return err
+	return text.String()
 }
 
 // helpOf is what the help says of a flag.

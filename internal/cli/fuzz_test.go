@@ -28,7 +28,7 @@ func FuzzArguments(f *testing.F) {
 			checkUsageError(t, err)
 			return
 		}
-		if s.Answered {
+		if s.Answer != "" {
 			return // nothing is started
 		}
 		checkSettings(t, s)
@@ -71,7 +71,7 @@ func FuzzEnvironment(f *testing.F) {
 			return
 		}
 		checkSettings(t, got)
-		if !slices.Equal(got.Command, []string{"app", "--x"}) || got.Answered {
+		if !slices.Equal(got.Command, []string{"app", "--x"}) || got.Answer != "" {
 			t.Errorf("%s=%q: the command is %q", name, value, got.Command)
 		}
 	})

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +110,7 @@ func TestScuttleWarnings(t *testing.T) {
 // A link called scuttle implies --compat scuttle.
 func TestCalledAsScuttle(t *testing.T) {
 	for name, timeout := range map[string]time.Duration{"/usr/bin/scuttle": -1, "scuttle": -1, "/scuttle/envoy-wait": time.Minute} {
-		s, err := Parse([]string{name, "app"}, nil, io.Discard)
+		s, err := Parse([]string{name, "app"}, nil)
 		if err != nil || s.Probe.Timeout != timeout {
 			t.Errorf("%s: timeout %v, %v", name, s.Probe.Timeout, err)
 		}
@@ -168,12 +167,12 @@ func TestScuttleURLsAreValid(t *testing.T) {
 // scuttle quits nobody where there is no command, and that is no error.
 func TestScuttleWithoutACommand(t *testing.T) {
 	const admin = "ENVOY_ADMIN_API=http://127.0.0.1:15000"
-	s, err := Parse([]string{"/scuttle"}, []string{admin, "GENERIC_QUIT_ENDPOINTS=http://h/"}, io.Discard)
+	s, err := Parse([]string{"/scuttle"}, []string{admin, "GENERIC_QUIT_ENDPOINTS=http://h/"})
 	if err != nil || s.IsJob() || s.Disabled || s.Supervise {
 		t.Errorf("quit %v, no wait %v, supervised %v, %v, want a wait and no more", s.Quit.URLs, s.Disabled, s.Supervise, err)
 	}
 	for _, args := range [][]string{{"/scuttle", "--quit"}, {"/scuttle", "--quit-url=http://h/"}} {
-		if s, err := Parse(args, []string{admin}, io.Discard); err == nil || s.IsJob() {
+		if s, err := Parse(args, []string{admin}); err == nil || s.IsJob() {
 			t.Errorf("%q: got %v, quit %v, want an error, since ours are named", args, err, s.Quit.URLs)
 		}
 	}
@@ -194,7 +193,7 @@ func TestSupervise(t *testing.T) {
 			t.Errorf("%s %s: got %v, %v, want %v", test.args, test.env, s.Supervise, err, test.want)
 		}
 	}
-	if s, err := Parse([]string{"/scuttle", "--compat", "none", "app"}, nil, io.Discard); err != nil || s.Supervise || s.Probe.Timeout != time.Minute {
+	if s, err := Parse([]string{"/scuttle", "--compat", "none", "app"}, nil); err != nil || s.Supervise || s.Probe.Timeout != time.Minute {
 		t.Errorf("a link called scuttle, and --compat none: %+v, %v, want a plain wait", s, err)
 	}
 }
