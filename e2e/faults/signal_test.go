@@ -32,6 +32,7 @@ type round struct {
 	started    bool      // the app said so
 	from, sent time.Time // before and after the kill(2) of the last signal
 	exe        string    // of the process after that
+	child      bool      // the process had one before that
 }
 
 // signalled runs command, sends each signal after its delay, and returns how that ended.
@@ -59,6 +60,7 @@ func signalled(t *testing.T, command []string, pid1 bool, patience time.Duration
 	var r round
 	for _, signal := range order {
 		time.Sleep(signals[signal] - time.Since(spawned))
+		r.child = len(harness.Children(p.Process.Pid)) > 0
 		r.from = time.Now()
 		_ = syscall.Kill(p.Process.Pid, signal) // not reaped yet: the process is ours
 		r.sent = time.Now()
@@ -135,6 +137,12 @@ func behind(t *testing.T, script string) []string {
 	t.Helper()
 	binary, _ := binaries(t)
 	return []string{binary, "--log-level", "debug", "--url", newEndpoint(t, answer(genuine)).url, "--", "sh", "-c", script}
+}
+
+// asJob is behind with a sidecar to quit, so that envoy-wait stays as the app's parent.
+func asJob(t *testing.T, script string) []string {
+	t.Helper()
+	return slices.Insert(behind(t, script), 1, "--quit-url", newEndpoint(t, answer(genuine)).url)
 }
 
 // A signal ends envoy-wait or reaches the app: never both, never neither.
@@ -243,6 +251,59 @@ func endAsPID1(t *testing.T, r round) string {
 	default:
 		return "dropped in the app before its handler"
 	}
+}
+
+// With --quit a signal to envoy-wait reaches the app: TERM from the first line of the log on, USR1 from the fork on.
+func TestSignalAtAnyMomentToAJob(t *testing.T) {
+	for _, race := range []struct {
+		name   string
+		app    string
+		pid1   bool
+		signal syscall.Signal
+	}{
+		{"SIGTERM at any moment, --quit", app, false, syscall.SIGTERM},
+		{"SIGUSR1 at any moment, --quit", app, false, syscall.SIGUSR1},
+		{"SIGTERM to PID 1, --quit", appAsPID1, true, syscall.SIGTERM},
+	} {
+		if race.pid1 {
+			harness.NeedRoot(t)
+		}
+		command := asJob(t, race.app)
+		start := toApp(t, command)
+		repeat(t, race.name, *rounds, func(random *rand.Rand) string {
+			r := signalled(t, command, race.pid1, time.Second, map[syscall.Signal]time.Duration{race.signal: moment(random, start)})
+			return endOfJob(t, r, race.signal)
+		})
+	}
+}
+
+func endOfJob(t *testing.T, r round, signal syscall.Signal) string {
+	t.Helper()
+	first, _ := r.logged()
+	early := first.IsZero() || r.from.Before(first)
+	notStarted := strings.Contains(r.Stderr, "not started")
+	switch {
+	case r.Code == 9 && r.started:
+		return "the app's handler"
+	case r.Code == 128+int(signal) && r.Signal == 0 && notStarted && !r.started:
+		return "128+n, no app"
+	case r.Code == 128+int(signal) && r.Signal == 0 && !notStarted && r.started:
+		return "the app was killed"
+	case r.Code == 128+int(signal) && r.Signal == 0 && !notStarted:
+		return "the app was killed before its first line"
+	case r.Signal == signal && !r.started && early:
+		return "killed before Go's handlers, no app"
+	case r.Code == 2 && !r.started && early:
+		return "exit status 2 in Go's start, no app"
+	case r.Code == 2 && early:
+		return "exit status 2 in Go's start, and the app was started and killed"
+	case r.Code == 1 && r.started && early:
+		return "dropped in Go's start"
+	case r.Code == 1 && r.started && signal == syscall.SIGUSR1 && !r.child:
+		return "dropped before the fork"
+	}
+	t.Errorf("got %+v, want the signal to end envoy-wait or the app", r)
+	return "lost"
 }
 
 // logged returns the times of the first line and of the last, or zero without a log.
