@@ -48,7 +48,7 @@ build: ## build the static binary, bin/envoy-wait, and print its size
 
 test: build ## run all tests but those that need containers
 	go vet ./...
-	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/docs ./e2e/faults ./e2e/markdown
+	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/docs ./e2e/faults ./e2e/markdown ./e2e/scuttle
 
 e2e: build ### run the tests of the images, and of the init script: as root
 	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/images ./e2e/legacy
@@ -122,10 +122,14 @@ vuln: $(TOOLS)/govulncheck ### look for known vulnerabilities in source and bina
 bench: build ### measure lag, cost and start-up beside what else people use, into docs/ (BENCHFLAGS=-quick: a minute, into bin/)
 	@PATH="$(CURDIR)/$(RIVALS):$(CURDIR)/$(CLUSTER):$$PATH" go run ./e2e/bench -binary bin/envoy-wait $(BENCHFLAGS)
 
-rivals: ### build what make bench compares with, from the sources that docs/performance.md names: needs the network
+# One that cannot be had leaves the others, and a build of it by hand, in bin/rivals.
+rivals: ### build what make bench and e2e/scuttle compare with, from their sources: needs the network
+	@missing=; \
 	for package in github.com/kvij/scuttle@d17ea9c436a6 wait4x.dev/v3/cmd/wait4x@07151348d13f github.com/jwilder/dockerize@2b3e41aa277b; do \
-	 CGO_ENABLED=0 GOBIN=$(abspath $(RIVALS)) go install -trimpath -ldflags '-s -w' $$package || exit 1; \
-	done
+	 CGO_ENABLED=0 GOBIN=$(abspath $(RIVALS)) go install -trimpath -ldflags '-s -w' $$package || missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] || { echo "make rivals: not built:$$missing. Each needs its Go module, from the proxy of GOPROXY ($$(go env GOPROXY))" \
+	 "or, with GOPROXY=direct, by git from its host. A program that you build from its source yourself may lie in $(RIVALS)." >&2; exit 1; }
 
 release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod ### make the files of a release in bin/release: binaries, archives, packages, SBOMs, checksums
 	$(TOOLS)/goreleaser check --quiet
