@@ -20,7 +20,7 @@ const (
 	withoutHandler = "sleep 0.3; echo app: started; exec sleep 1000"
 )
 
-// situations are the cases. What scuttle does is from its main.go and scuttle_config.go, and was seen.
+// situations are the cases. The outcomes of scuttle follow from its main.go and scuttle_config.go, and were seen.
 var situations = []situation{
 	{name: "exit status 0", env: []string{admin}, scuttle: "exit 0, started, " + told},
 	{name: "exit status 7", env: []string{admin}, app: "echo app: started; exit 7", scuttle: "exit 7, started, " + told},
@@ -119,9 +119,9 @@ var situations = []situation{
 	{name: "the admin hangs up", admin: "hangs up", env: []string{admin, wait}, timed: true, scuttle: "exit 0, started, " + told + ", late"},
 	{name: "the admin redirects", admin: "redirects", env: []string{admin, wait}, timed: true,
 		scuttle: "exit 0, started, GET 7003/elsewhere, " + told, ours: "exit 0, started, " + told + ", late", page: "Redirects are not followed"},
-	{name: "nothing ever listens", todo: "B6", admin: "is down", agent: "is down", env: []string{admin, "WAIT_FOR_ENVOY_TIMEOUT=100ms", soon}, timed: true,
+	{name: "nothing ever listens", todo: "B6", admin: "is down", agent: "is down", env: []string{admin, "WAIT_FOR_ENVOY_TIMEOUT=100ms"}, timed: true,
 		scuttle: "exit 0, started"},
-	{name: "nothing ever listens, and no wait", admin: "is down", agent: "is down", env: []string{admin, "START_WITHOUT_ENVOY=true", soon}, timed: true,
+	{name: "nothing ever listens, and no wait", admin: "is down", agent: "is down", env: []string{admin, "START_WITHOUT_ENVOY=true"}, timed: true,
 		scuttle: "exit 0, started"},
 
 	// The quit request.
@@ -134,6 +134,9 @@ var situations = []situation{
 	{name: "quit gets 404", agent: "answers 404", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told},
 	{name: "quit gets an end of the connection", todo: "section 6", agent: "hangs up", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told},
 	{name: "quit hangs", agent: "hangs", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told + ", late"},
+	{name: "the first of two to quit hangs", agent: "hangs", timed: true,
+		env:     []string{"GENERIC_QUIT_ENDPOINTS=http://127.0.0.1:15020/quitquitquit,http://127.0.0.1:7001/one", "GENERIC_QUIT_ONLY=true", soon},
+		scuttle: "exit 0, started, " + told + ", late", ours: "exit 0, started, " + told + ", POST 7001/one, late", page: "all at once instead of one by one"},
 	{name: "quit redirects with 302", agent: "redirects", env: []string{admin}, scuttle: "exit 0, started, GET 7003/elsewhere, " + told,
 		ours: "exit 0, started, " + told, page: "a quit URL redirects"},
 	{name: "quit redirects with 307", agent: "redirects with 307", env: []string{admin}, scuttle: "exit 0, started, " + told + ", POST 7003/elsewhere",

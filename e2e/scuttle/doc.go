@@ -1,4 +1,3 @@
-// Package scuttle runs envoy-wait as a drop-in for scuttle, case by case, and says for each case how scuttle ends. Where
-// bin/rivals/scuttle is there, as "make rivals" builds it, the same cases run with scuttle too. docs/migrating.md has a
-// sentence for each difference.
+// Package scuttle runs envoy-wait as a drop-in for scuttle, case by case. Each case has the outcome of scuttle, too. Where
+// "make rivals" has built bin/rivals/scuttle, the cases run with it. docs/migrating.md has words for each difference.
 package scuttle
