@@ -380,7 +380,7 @@ func TestBadLines(t *testing.T) {
 	const (
 		timeout = "expected a duration such as 90s, at least 0s"
 		url     = "expected a URL such as http://localhost:15020/healthz/ready (a comma inside is %2C); "
-		noJob   = "expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it"
+		noJob   = "expected a command: --quit, --quit-url and their variables quit the sidecar after it"
 		dashes  = `expected a command after "--"; without a command leave out the "--"`
 	)
 	for _, test := range []struct {

@@ -126,8 +126,8 @@ func (f *flags) Validate(ctx *kong.Context) error {
 	if _, err := f.QuitURL.valid(probe.ValidateQuitURL, Presets[0].Quit); err != nil {
 		return fmt.Errorf("%s: %w", source(ctx, &f.QuitURL), err)
 	}
-	if i := len(ctx.Args) - len(command) - 1; len(command) > 0 && i >= 0 && isSwitch(ctx.Args[i]) && isBool(command[0]) {
-		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, ctx.Args[i], command[0])
+	if name := switchBefore(ctx, command); name != "" {
+		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
 	}
 	switch {
 	case len(ctx.Args) == maxWords && !wanted:
@@ -145,7 +145,7 @@ func (f *flags) Validate(ctx *kong.Context) error {
 	case len(f.QuitURL) == 0 && f.Sidecar.Quit == "":
 		return fmt.Errorf("--sidecar or ENVOY_WAIT_SIDECAR: %q: expected a sidecar that a POST can quit, or a --quit-url, with --quit", f.Sidecar.Name)
 	case !wanted && (f.Quit || given(ctx, &f.QuitURL) != nil): // a script that waits only would lose its sidecar too early
-		return errors.New("expected a command: --quit and --quit-url, their variables and scuttle's quit the sidecar after it")
+		return errors.New("expected a command: --quit, --quit-url and their variables quit the sidecar after it")
 	}
 	return nil
 }
@@ -158,9 +158,17 @@ func (f *flags) command() (command []string, wanted bool) {
 	return f.Command, len(f.Command) > 0
 }
 
-// isSwitch reports whether a word that stands before the command is a flag without a value.
-func isSwitch(word string) bool {
-	return strings.HasPrefix(word, "-") && word != "--" && !strings.Contains(word, "=")
+// switchBefore returns the switch just before a command whose name reads like its value, or "".
+func switchBefore(ctx *kong.Context, command []string) string {
+	i := len(ctx.Args) - len(command) - 1
+	if len(command) == 0 || i < 0 {
+		return ""
+	}
+	word := ctx.Args[i]
+	if _, ok := booleans[strings.ToLower(command[0])]; ok && strings.HasPrefix(word, "-") && word != "--" && !strings.Contains(word, "=") {
+		return word
+	}
+	return ""
 }
 
 // given returns where the value of a field comes from, or nil for a default.

@@ -39,16 +39,15 @@ func (boolean) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 		return nil
 	}
 	return decode(ctx, "true or false", func(text string) bool {
-		target.SetBool(slices.Contains(yes, strings.ToLower(text)))
-		return isBool(text)
+		value, ok := booleans[strings.ToLower(text)]
+		target.SetBool(value)
+		return ok
 	})
 }
 
 func (boolean) IsBool() bool { return true }
 
-var yes, no = []string{"true", "yes", "1"}, []string{"false", "no", "0"}
-
-func isBool(text string) bool { return slices.Contains(slices.Concat(yes, no), strings.ToLower(text)) }
+var booleans = map[string]bool{"true": true, "yes": true, "1": true, "false": false, "no": false, "0": false}
 
 // text maps a string, byte by byte: kong's own mapper goes through JSON, which cannot hold a byte such as \xff.
 type text struct{}
