@@ -183,11 +183,14 @@ func given(ctx *kong.Context, field any) *kong.Path {
 
 // source names the flag or the variable that a value comes from.
 func source(ctx *kong.Context, field any) string {
-	p := given(ctx, field)
-	if p.Resolved {
+	switch p := given(ctx, field); {
+	case p == nil:
+		return "a variable of scuttle's"
+	case p.Resolved:
 		return p.Flag.Envs[0]
+	default:
+		return "--" + p.Flag.Name
 	}
-	return "--" + p.Flag.Name
 }
 
 // answer returns what --help or --version asks for. kong's own usage line knows nothing of a wrapped command.
