@@ -418,6 +418,7 @@ func TestBadLines(t *testing.T) {
 		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": ` + url + `one of several is empty`},
 		{[]string{"--url", "http://me:secret@h:0"}, "", `--url: "http://xxxxx@h:0": ` + url + `the port must be from 1 to 65535`},
 		{slices.Repeat([]string{"--disabled"}, 501), "", `expected a command within 500 words`},
+		{append(slices.Repeat([]string{"--disabled"}, 499), "--", "app"), "", `expected a command within 500 words`},
 	} {
 		_, err := parse(test.args, []string{test.env})
 		if err == nil || err.Error() != test.want {

@@ -134,7 +134,7 @@ func (f *flags) Validate(ctx *kong.Context) error {
 		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
 	}
 	switch {
-	case len(ctx.Args) == maxWords && !wanted:
+	case len(ctx.Args) == maxWords && len(command) == 0:
 		return fmt.Errorf("expected a command within %d words", maxWords)
 	case wanted && len(command) == 0:
 		return errors.New(`expected a command after "--"; without a command leave out the "--"`)
