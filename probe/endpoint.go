@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 )
 
@@ -34,7 +36,7 @@ var errReady = errors.New("ready")
 // transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
 // serves all.
 func (e endpoint) transport(p policy) http.RoundTripper {
-	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, p.RequestTimeout / 2}
+	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, min(250*time.Millisecond, p.RequestTimeout/2)}
 	switch {
 	case e.scheme == "file":
 		return &file{check: func() error { return checkFile(e.address) }}
@@ -113,26 +115,66 @@ func checkFile(path string) error {
 // ask a name server, which in a mesh is behind the sidecar.
 type dialer struct {
 	net.Dialer
-	// fallback is how long 127.0.0.1 may take before ::1 gets its turn. Nearly always it is refused or accepted at
-	// once.
-	fallback time.Duration
+	silence time.Duration // what 127.0.0.1 has for itself, and ::1 once 127.0.0.1 has refused
 }
 
 func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
-	if err != nil || !isLocalhost(host) {
+	if network != "tcp" || err != nil || !isLocalhost(host) {
 		return d.DialContext(ctx, network, address)
 	}
-	first, cancel := context.WithTimeout(ctx, d.fallback)
-	defer cancel()
-	conn, err := d.DialContext(first, "tcp4", net.JoinHostPort("127.0.0.1", port))
-	if err == nil {
-		return conn, nil
+	return d.localhost(ctx, port)
+}
+
+// localhost connects to 127.0.0.1, and to ::1 as soon as 127.0.0.1 has failed or was silent. The first of them that
+// accepts counts. Where both fail and one has refused, or where ::1 is silent after 127.0.0.1 has refused, the error is
+// that refusal.
+func (d dialer) localhost(ctx context.Context, port string) (net.Conn, error) {
+	dials, cancel := context.WithCancel(context.WithoutCancel(ctx)) // so that none fails by the deadline alone
+	defer cancel()                                                  // gives up the other one
+	type dialed struct {
+		host string
+		conn net.Conn
+		err  error
 	}
-	if conn, err6 := d.DialContext(ctx, "tcp6", net.JoinHostPort("::1", port)); err6 == nil {
-		return conn, nil
+	results := make(chan dialed)
+	dial := func(host string) {
+		conn, err := d.DialContext(dials, "tcp", net.JoinHostPort(host, port))
+		select {
+		case results <- dialed{host, conn, err}:
+		case <-dials.Done():
+			if err == nil {
+				_ = conn.Close()
+			}
+		}
 	}
-	return nil, err // ::1 may be absent altogether, so 127.0.0.1 is the one to tell
+	go dial("127.0.0.1")
+	silence := time.NewTimer(d.silence)
+	defer silence.Stop()
+	var second sync.Once
+	var cause error
+	for failed := 0; failed < 2; second.Do(func() { go dial("::1") }) {
+		select {
+		case r := <-results:
+			if r.err == nil {
+				return r.conn, nil
+			}
+			failed++
+			if cause == nil || errors.Is(r.err, syscall.ECONNREFUSED) {
+				cause = r.err
+			}
+			if r.host == "127.0.0.1" {
+				silence.Reset(d.silence)
+			}
+		case <-silence.C:
+			if errors.Is(cause, syscall.ECONNREFUSED) {
+				return nil, cause
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	return nil, cause
 }
 
 // isLocalhost reports whether host is the name that RFC 6761 section 6.3 binds to the loopback addresses.
