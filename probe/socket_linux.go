@@ -2,17 +2,23 @@ package probe
 
 import "syscall"
 
-// knock reports whether 127.0.0.1 accepts a connection to port, and closes it. It never waits, so a port that hangs delays
-// nothing: on loopback the handshake is over by then, but for a machine under load, whose next knock will tell. It is
-// also cheaper than net.Dialer: docs/performance.md has the figures.
+// knock reports whether 127.0.0.1 or ::1 accepts a connection to port. An IPv6-only Pod has its gate on ::1 alone.
 func knock(port uint16) bool {
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+	return isAccepted(syscall.AF_INET, &syscall.SockaddrInet4{Port: int(port), Addr: [4]byte{127, 0, 0, 1}}) ||
+		isAccepted(syscall.AF_INET6, &syscall.SockaddrInet6{Port: int(port), Addr: [16]byte{15: 1}})
+}
+
+// isAccepted reports whether a connection is accepted, and closes it. It never waits, so a port that hangs delays nothing:
+// on loopback the handshake is over by then, but for a machine under load, whose next knock will tell. It is also
+// cheaper than net.Dialer: docs/performance.md has the figures.
+func isAccepted(family int, address syscall.Sockaddr) bool {
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
 	defer func() { _ = syscall.Close(fd) }()
 	_ = leaveThePort(fd)
-	_ = syscall.Connect(fd, &syscall.SockaddrInet4{Port: int(port), Addr: [4]byte{127, 0, 0, 1}})
+	_ = syscall.Connect(fd, address)
 	_, err = syscall.Getpeername(fd) // ENOTCONN where it was refused
 	return err == nil
 }
