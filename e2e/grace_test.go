@@ -23,15 +23,25 @@ func TestQuitIsTriedOnce(t *testing.T) {
 		harness.Want[any](t, "attempts", last["attempts"], 1.0)
 		harness.WantIn(t, last["message"].(string), "not told to quit: "+refusing.QuitURL()+": connection refused")
 	}
-	t.Run("--disabled", func(t *testing.T) {
-		once(t, run(t, append(quit, "--disabled", "--", "sh", "-c", "exit 3")...).WantCode(t, 3))
-	})
-	t.Run("no sidecar, started anyway", func(t *testing.T) {
-		once(t, run(t, append(quit, "--url", refusing.URL(), "--absent-after", "50ms", "--", "sh", "-c", "exit 3")...).WantCode(t, 3))
-	})
-	t.Run("no sidecar, not started", func(t *testing.T) {
-		once(t, run(t, append(quit, "--url", refusing.URL(), "--absent-after", "50ms", "--on-timeout", "fail", "--", "true")...).WantCode(t, 124))
-	})
+	for name, args := range map[string][]string{
+		"--disabled":                {"--disabled"},
+		"no sidecar":                {"--url", refusing.URL(), "--absent-after", "50ms"},
+		"refused until the timeout": {"--url", refusing.URL(), "--timeout", "50ms"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			args = append([]string{"--quit-url", refusing.QuitURL()}, args...)
+			once(t, run(t, append(args, "--", "sh", "-c", "exit 3")...).WantCode(t, 3))
+			if name != "--disabled" {
+				once(t, run(t, append(args, "--on-timeout", "fail", "--", "true")...).WantCode(t, 124))
+			}
+			// A time that is given counts more than this guess.
+			r := run(t, append(args, "--quit-timeout", "500ms", "--", "sh", "-c", "exit 3")...).WantCode(t, 3)
+			lines := r.Lines(t)
+			if attempts, _ := lines[len(lines)-1]["attempts"].(float64); attempts < 2 {
+				t.Errorf("got %v attempts with --quit-timeout, want at least 2: %s", attempts, r.Stderr)
+			}
+		})
+	}
 	t.Run("a signal in the wait", func(t *testing.T) {
 		p := harness.Start(t, harness.Detached(envoyWait(t, append(quit, "--url", refusing.URL(), "--", "true")...)))
 		p.Await("connection refused")

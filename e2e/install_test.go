@@ -203,7 +203,6 @@ func TestInstallAlone(t *testing.T) {
 	for _, args := range [][]string{
 		{"--install", target, "touch", mark},
 		{"--install", target, "--", "touch", mark},
-		{"--install", target, "--"},
 		{"--install", ""},
 		{"--install"},
 	} {

@@ -87,6 +87,16 @@ func answer(text string) func(net.Conn, *endpoint) {
 	}
 }
 
+// unreadyOnce answers 503 to the first request of each connection, and 200 from then on.
+func unreadyOnce(conn net.Conn, _ *endpoint) {
+	in := bufio.NewReader(conn)
+	for text := unready; readRequest(in); text = genuine {
+		if _, err := io.WriteString(conn, text); err != nil {
+			return
+		}
+	}
+}
+
 // then reads one request, and does the rest with the connection.
 func then(rest func(net.Conn, *endpoint)) func(net.Conn, *endpoint) {
 	return func(conn net.Conn, e *endpoint) {
