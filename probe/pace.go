@@ -17,11 +17,11 @@ func pace(elapsed, interval time.Duration, refused bool) time.Duration {
 
 // backoff is the Backoff of the library: the time to the next attempt, or to the first knock at the gate before it.
 func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Duration {
-	pause := pace(t.ended.Sub(t.Start), t.Interval, t.last.Outcome == Refused || t.gated())
+	t.pause = pace(t.ended.Sub(t.Start), t.Interval, t.last.Outcome == Refused || t.gated())
 	if !t.opened.IsZero() {
-		pause = min(pause, max(t.ended.Sub(t.opened), MinInterval)) // it will be ready in a moment: 10 ms, 20 ms, 40 ms ...
+		t.pause = min(t.pause, max(t.ended.Sub(t.opened), MinInterval)) // it will be ready in a moment: 10 ms, 20 ms, 40 ms ...
 	}
-	return pause - time.Since(t.ended)
+	return t.pause - time.Since(t.ended)
 }
 
 // gated reports whether to knock at the gate: the endpoint has answered that it is not ready, and the gate was never

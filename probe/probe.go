@@ -81,7 +81,8 @@ type Config struct {
 	// times as long. Zero means DefaultInterval.
 	Interval time.Duration
 	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is true at the first attempt after so
-	// much time, if by then every attempt at every URL was Refused: there is no sidecar.
+	// much time, if by then every attempt at every URL was Refused: there is no sidecar. Time in which the process was
+	// stopped does not count.
 	AbsentAfter time.Duration
 	// Once makes one attempt at each URL, and no wait: what is not ready then is a *TimeoutError.
 	Once bool
@@ -148,7 +149,7 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http
 
 // allAbsent reports whether every target was refused at each attempt, for so long.
 func allAbsent(targets []*target, after time.Duration) bool {
-	return !slices.ContainsFunc(targets, func(t *target) bool { return t.last.Reached || t.last.Elapsed < after })
+	return !slices.ContainsFunc(targets, func(t *target) bool { return t.last.Reached || t.awake < after })
 }
 
 func (c Config) withDefaults() Config {

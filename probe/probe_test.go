@@ -549,6 +549,37 @@ func TestAbsentAfter(t *testing.T) {
 	}
 }
 
+// Time in which the process was stopped says nothing about the sidecar. Here its attempt, or its pause, is 10 s late.
+func TestAbsentAfterDoesNotCountFrozenTime(t *testing.T) {
+	late := func(number int) {
+		if number == 5 {
+			time.Sleep(10 * time.Second)
+		}
+	}
+	for _, test := range []struct {
+		name            string
+		attempt, report func(number int)
+	}{
+		{"in an attempt", late, func(int) {}},
+		{"in a pause", func(int) {}, late},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start, number := time.Now(), 0
+			answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+				number++
+				test.attempt(number)
+				return refused(elapsed, req)
+			})
+			var timedOut *TimeoutError
+			err := answer.wait(t.Context(), Config{AbsentAfter: 5 * time.Second, OnAttempt: func(a Attempt) { test.report(a.Number) }})
+			took := time.Since(start)
+			if !errors.As(err, &timedOut) || !timedOut.Absent || took < 14*time.Second+frozen || took > 15*time.Second+frozen {
+				t.Errorf("%s: got %v after %v, want no sidecar after 15s", test.name, err, took)
+			}
+		})
+	}
+}
+
 func TestOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()

@@ -21,8 +21,8 @@ const (
 	// endpoint on loopback answers in milliseconds. A shorter attempt says nothing: the cause found before it stays.
 	leastHang = time.Second
 
-	// frozen is how late an attempt may end after its deadline. A later end means that the process was stopped
-	// meanwhile (SIGSTOP, a cgroup freezer, a suspended machine): the attempt says nothing about the endpoint.
+	// frozen is how late an attempt may begin, or end after its deadline. What is later was stopped meanwhile, by SIGSTOP,
+	// a cgroup freezer or a suspended machine: it says nothing about the endpoint.
 	frozen = 250 * time.Millisecond
 
 	// bodyTimeout bounds the body of an answer. A body has one use: where it ends, the connection can be kept.
@@ -45,27 +45,32 @@ type target struct {
 	transport http.RoundTripper // connects, asks, and returns the headers
 	mu        *sync.Mutex       // guards last in all targets, and again
 
-	number     int         // of the attempt under way, or of the last one
-	began, due time.Time   // when that attempt began, and its deadline
-	ended      time.Time   // when it ended: with the headers, or with an error
-	sent       atomic.Bool // its request was sent; set by a goroutine of net/http
-	last       Attempt     // the last one that says something
-	opened     time.Time   // when the gate was found open
-	closed     bool        // a connection has ended after the request was sent; of use to Quit
+	number     int           // of the attempt under way, or of the last one
+	began, due time.Time     // when that attempt began, and its deadline
+	ended      time.Time     // when it ended: with the headers, or with an error
+	sent       atomic.Bool   // its request was sent; set by a goroutine of net/http
+	last       Attempt       // the last one that says something
+	opened     time.Time     // when the gate was found open
+	pause      time.Duration // between the last attempt and the next
+	awake      time.Duration // since Start, without the time in which the process was stopped
+	counted    time.Time     // until when awake counts
+	closed     bool          // a connection has ended after the request was sent; of use to Quit
 }
 
 func newTargets(p policy, transport func(endpoint, policy) http.RoundTripper) ([]*target, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
-	mu := &sync.Mutex{}
+	mu, now := &sync.Mutex{}, time.Now()
 	targets := make([]*target, len(p.URLs))
 	for i, url := range p.URLs {
 		e, err := p.parse(url)
 		if err != nil {
 			return nil, fmt.Errorf("Config.URLs: %q: %w", Redact(url), err)
 		}
-		targets[i] = &target{policy: p, endpoint: e, transport: transport(e, p), mu: mu, last: Attempt{URL: url}}
+		targets[i] = &target{
+			policy: p, endpoint: e, transport: transport(e, p), mu: mu, last: Attempt{URL: url}, counted: now, awake: now.Sub(p.Start),
+		}
 	}
 	return targets, nil
 }
@@ -150,6 +155,8 @@ func (t *target) check(ctx context.Context, resp *http.Response, err error) (aga
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last.Number = t.number
+	t.awake += min(t.ended.Sub(t.counted), t.pause+frozen)
+	t.counted = t.ended
 	if a.Outcome == 0 {
 		return true, nil
 	}
