@@ -2,7 +2,9 @@ package probe
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
@@ -66,15 +68,8 @@ func bindSide(t *testing.T, how side, address netip.AddrPort) (drain func(), por
 	if err := syscall.Listen(fd, backlog); err != nil {
 		t.Fatal(err)
 	}
-	for n := 0; how == silent; n++ {
-		conn, err := net.DialTimeout("tcp", netip.AddrPortFrom(address.Addr(), uint16(port)).String(), 100*time.Millisecond)
-		if err != nil {
-			break
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		if n == 10 {
-			t.Fatal("want a queue with an end")
-		}
+	if how == silent {
+		fill(t, "tcp", netip.AddrPortFrom(address.Addr(), uint16(port)).String())
 	}
 	return func() {
 		for range 2 {
@@ -119,6 +114,52 @@ func TestBothAddressesOfLocalhost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A request that was never sent is sent again within the timeout: here the queue of the sidecar is full at first.
+func TestQuitOfASidecarThatAcceptsLate(t *testing.T) {
+	t.Parallel()
+	for network, address := range map[string]string{"tcp4": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")} {
+		t.Run(network, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen(network, address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = l.Close() }()
+			raw, err := l.(syscall.Conn).SyscallConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = raw.Control(func(fd uintptr) { _ = syscall.Listen(int(fd), 0) })
+			fill(t, network, l.Addr().String())
+			requests := make(chan string, 10)
+			time.AfterFunc(600*time.Millisecond, func() {
+				_ = http.Serve(l, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { requests <- r.Method }))
+			})
+			url := "unix://" + l.Addr().String() + ":/quit"
+			if tcp, ok := l.Addr().(*net.TCPAddr); ok {
+				url = "http://localhost:" + strconv.Itoa(tcp.Port)
+			}
+			results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{url}, Timeout: 1500 * time.Millisecond})
+			if got := results[url]; err != nil || got.Outcome != Ready || got.Status != http.StatusOK || len(requests) != 1 {
+				t.Errorf("got %v, %v, %d requests, want it told by one", got, err, len(requests))
+			}
+		})
+	}
+}
+
+// fill connects until the queue of a listener is full.
+func fill(t *testing.T, network, address string) {
+	t.Helper()
+	for range 10 {
+		conn, err := net.DialTimeout(network, address, 100*time.Millisecond)
+		if err != nil {
+			return
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	t.Fatal("want a queue with an end")
 }
 
 // A queue that has room again is found by the next SYN of the kernel, 1 s after the first: nobody may give up before.

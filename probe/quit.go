@@ -22,8 +22,8 @@ type QuitConfig struct {
 	URLs []string
 	// Timeout bounds all of it together. Zero means DefaultQuitTimeout, NoTimeout no bound but the context's.
 	Timeout time.Duration
-	// Retry, if set, is asked after an attempt that told nobody: false ends the attempts at that URL. It is called
-	// from several goroutines. Nil means true.
+	// Retry, if set, is asked once after each attempt that told nobody and may pass, never twice at once: false ends the
+	// attempts at that URL. Nil means true.
 	Retry func() bool
 	// RootCAs are the authorities that may sign the certificate of an https endpoint. Nil means the system's.
 	RootCAs *x509.CertPool
@@ -60,8 +60,9 @@ func parseQuitURL(raw string) (endpoint, error) {
 // panics in its first moments, when there is nothing to shut down yet (handleQuit in
 // github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go). Where Retry allows no second attempt, EOF is enough.
 //
-// A connection that is refused, ends or is reset is tried again within Timeout, paced as in Wait: the sidecar may only
-// be starting. Every other status is final, and so is an answer that is not HTTP. Redirects are not followed.
+// What may pass is tried again within Timeout, paced as in Wait: a connection that is refused, reset or ended, a status of
+// 5xx, no answer to a request that was never sent. The sidecar may only be starting. All else is final: every other
+// status, also of a redirect, an answer that is not HTTP, and no answer to a request that was sent.
 func Quit(ctx context.Context, cfg QuitConfig) error {
 	if cfg.OnResult == nil {
 		cfg.OnResult = func(Attempt) {}
@@ -97,21 +98,22 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	return errors.Join(errs...)
 }
 
-// again says whether to tell a sidecar once more. It turns the last attempt into a ready one where the sidecar is gone
-// before it has answered.
+// again says whether to tell a sidecar once more. Where the sidecar was told although it has not answered, it makes the
+// last attempt a ready one.
 func (c *QuitConfig) again(t *target) bool {
-	ended := t.sent.Load() && errors.Is(t.last.Err, errClosed)
-	told := t.closed && t.last.Outcome == Refused
+	a := &t.last
+	ended := t.sent.Load() && errors.Is(a.Err, errClosed)
+	told := t.closed && a.Outcome == Refused
 	t.closed = t.closed || ended
-	switch {
-	case told, t.last.Outcome != Refused && t.last.Outcome != Failed:
-	case c.Retry():
-		return true
-	default:
+	mayPass := a.Outcome == Refused || a.Outcome == Failed || a.Status/100 == 5 || a.Outcome == NoAnswer && !t.sent.Load()
+	if mayPass && !told {
+		if c.Retry() {
+			return true
+		}
 		told = ended
 	}
 	if told {
-		t.last.Outcome, t.last.Err = Ready, nil
+		a.Outcome, a.Err = Ready, nil
 	}
 	return false
 }

@@ -31,7 +31,7 @@ func TestQuitAnswers(t *testing.T) {
 	const empty = "\r\nContent-Length: 0\r\n\r\n"
 	want := map[string]Outcome{
 		"HTTP/1.1 200 OK" + empty: Ready, "HTTP/1.1 202 Accepted" + empty: Ready,
-		"HTTP/1.1 404 Not Found" + empty: Unready, "HTTP/1.1 503 Oops" + empty: Unready, "HTTP/1.1 301 Moved\r\nLocation: /" + empty: Unready,
+		"HTTP/1.1 404 Not Found" + empty: Unready, "HTTP/1.1 405 No" + empty: Unready, "HTTP/1.1 301 Moved\r\nLocation: /" + empty: Unready,
 		"SSH-2.0-OpenSSH_9.2\r\n": NotHTTP,
 	}
 	servers := map[string]*server{}
@@ -79,6 +79,7 @@ func TestQuitIsTriedAgain(t *testing.T) {
 	reset := func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }
 	end := func(net.Conn) {}
 	half := func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n") }
+	oops := func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 503 Oops\r\nContent-Length: 0\r\n\r\n") }
 	ok := func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") }
 	for name, test := range map[string]struct {
 		answers []func(net.Conn) // after the last it refuses
@@ -87,6 +88,8 @@ func TestQuitIsTriedAgain(t *testing.T) {
 	}{
 		"resets, then answers":  {[]func(net.Conn){reset, reset, ok}, Ready, 200},
 		"ends, then answers":    {[]func(net.Conn){end, half, ok}, Ready, 200},
+		"is not up yet":         {[]func(net.Conn){oops, oops, ok}, Ready, 200},
+		"is not up, then gone":  {[]func(net.Conn){oops}, Refused, 0},
 		"ends, then is gone":    {[]func(net.Conn){end}, Ready, 0},
 		"breaks off, is gone":   {[]func(net.Conn){reset, half}, Ready, 0},
 		"ends, resets, is gone": {[]func(net.Conn){end, reset}, Ready, 0},
@@ -113,6 +116,15 @@ func TestQuitIsTriedAgain(t *testing.T) {
 				t.Errorf("got %v (%v) after %d connections, %v, want %v after %d", got, got.Outcome, s.connections.Load(), err, test.outcome, len(test.answers))
 			}
 		})
+	}
+}
+
+// A status of 5xx is what remains where the time ends.
+func TestQuitOfASidecarThatIsNeverUp(t *testing.T) {
+	s := answering(t, "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n", true)
+	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Timeout: 500 * time.Millisecond})
+	if got := results[s.url()]; got.Outcome != Unready || got.Status != 500 || got.Number < 2 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, %v, want status 500 by several attempts until the timeout", got, err)
 	}
 }
 
