@@ -32,7 +32,7 @@ func TestFreezeBeyondTheDeadline(t *testing.T) {
 // Frozen time says nothing about the sidecar: one that comes soon after the freeze is awaited.
 func TestFreezeDoesNotMakeTheSidecarAbsent(t *testing.T) {
 	port := harness.NewPort(t)
-	p := harness.Start(t, detached(envoyWait(t, "--url", port.URL(), "--absent-after", "2s", "--", "echo", "app")))
+	p := harness.Start(t, harness.Detached(envoyWait(t, "--url", port.URL(), "--absent-after", "2s", "--", "echo", "app")))
 	p.Await("connection refused")
 	p.Signal(syscall.SIGSTOP)
 	time.Sleep(3 * time.Second) // this is the freeze

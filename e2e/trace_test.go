@@ -45,7 +45,7 @@ func TestTrace(t *testing.T) {
 		{name: "503, then 200", args: []string{"--url", port.URL(), "--", "true"},
 			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/tty", "open " + truePath, "write socket", "write stderr"}},
 		{name: "Istio's preset", alone: true, args: []string{"--timeout", "1s", "--", "true"},
-			want: []string{"connect 127.0.0.1:15020", "connect 127.0.0.1:15021", "execve " + truePath, "open /dev/tty", "open " + truePath, "write socket", "write stderr"}},
+			want: []string{"connect 127.0.0.1:15020", "connect 127.0.0.1:15021", "connect [::1]:15021", "execve " + truePath, "open /dev/tty", "open " + truePath, "write socket", "write stderr"}},
 		{name: "ready at once", args: []string{"--url", "file://" + file, "--", "true"},
 			want: []string{"execve " + truePath, "open " + truePath, "write stderr"}},
 		{name: "disabled, and silent", args: []string{"--disabled", "--log-level", "error", "--", "true"},
@@ -147,6 +147,7 @@ var kinds = []struct {
 	event   string
 }{
 	{regexp.MustCompile(`^connect\(.*sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]*)"\)`), "connect $2:$1"},
+	{regexp.MustCompile(`^connect\(.*sin6_port=htons\((\d+)\).*inet_pton\(AF_INET6, "([^"]*)"`), "connect [$2]:$1"},
 	{regexp.MustCompile(`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"/etc/(?:ssl|pki)/`), "open certificates"},
 	{regexp.MustCompile(`^open(?:at)?\((?:AT_FDCWD[^,]*, )?"[^"]*/\.envoy-wait-\d+"`), "open temporary"},
 	{regexp.MustCompile(`^(?:write|sendfile|splice|copy_file_range)\(.*/\.envoy-wait-\d+>`), "write temporary"},

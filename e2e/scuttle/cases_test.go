@@ -129,7 +129,7 @@ var situations = []situation{
 		ours: "exit 0, started, late", page: "a quit request is refused, reset, ends without an answer, or is answered with 5xx"},
 	{name: "quit is reset", agent: "resets", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told,
 		ours: "exit 0, started, " + told + " again, late", page: "a quit request is refused, reset, ends without an answer, or is answered with 5xx"},
-	{name: "quit gets 500", todo: "A10", agent: "answers 500", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told,
+	{name: "quit gets 500", agent: "answers 500", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told,
 		ours: "exit 0, started, " + told + " again, late", page: "a quit request is refused, reset, ends without an answer, or is answered with 5xx"},
 	{name: "quit gets 404", agent: "answers 404", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told},
 	{name: "quit gets an end of the connection", agent: "hangs up", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told,
