@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -313,6 +314,38 @@ func TestRequestTimeout(t *testing.T) {
 				t.Errorf("%v, outcomes %v, want no answer and ready", err, outcomes)
 			}
 		})
+	}
+}
+
+// The deadline holds for 100 URLs as for one, on one processor, as the command has. A machine under load may be late
+// by itself: the best of some rounds counts.
+func TestDeadlineOfManyURLs(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	const limit, rounds = 50 * time.Millisecond, 20
+	refusing := listen(t, "tcp4", "127.0.0.1:0", nil)
+	_ = refusing.Close()
+	for name, s := range map[string]*server{
+		"refused": refusing,
+		"503":     answering(t, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n", true),
+		"hang":    listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { _, _ = io.Copy(io.Discard, conn) }),
+	} {
+		cfg := Config{Timeout: 300 * time.Millisecond}
+		for n := range 100 {
+			cfg.URLs = append(cfg.URLs, "http://localhost:"+strconv.Itoa(s.port())+"/"+strconv.Itoa(n))
+		}
+		best := time.Hour
+		for range rounds {
+			var timedOut *TimeoutError
+			if err := Wait(t.Context(), cfg); !errors.As(err, &timedOut) || len(timedOut.Pending) != 100 {
+				t.Fatalf("%s: got %v, want 100 that are not ready", name, err)
+			}
+			if best = min(best, timedOut.Elapsed-cfg.Timeout); best <= limit {
+				break
+			}
+		}
+		if best > limit {
+			t.Errorf("%s: the wait ended %v late, want at most %v", name, best, limit)
+		}
 	}
 }
 
