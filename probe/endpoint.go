@@ -20,6 +20,9 @@ const maxHeaderBytes = 16 << 10
 var (
 	errEmpty      = errors.New("the file is empty")
 	errNotRegular = errors.New("not a regular file")
+	// errReady is what the transport of an endpoint without HTTP returns where the endpoint is ready: there is no
+	// response to return.
+	errReady = errors.New("ready")
 )
 
 // endpoint is a URL taken apart.
@@ -30,23 +33,27 @@ type endpoint struct {
 	isHTTP  bool   // there is a status to judge
 }
 
-// errReady is what a transport without HTTP returns where the endpoint is ready: there is no response to return.
-var errReady = errors.New("ready")
-
 // transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
 // serves all.
 func (e endpoint) transport(p policy) http.RoundTripper {
 	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, min(250*time.Millisecond, p.RequestTimeout/2)}
+	dial := d.dial
+	if e.scheme == "unix" {
+		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", e.address) }
+	}
 	switch {
-	case e.scheme == "file":
-		return &file{check: func() error { return checkFile(e.address) }}
-	case e.scheme == "unix" && e.isHTTP:
-		return overHTTP(p, func(ctx context.Context, _, _ string) (net.Conn, error) { return d.dial(ctx, "unix", e.address) })
 	case e.isHTTP:
-		return overHTTP(p, d.dial)
+		return overHTTP(p, dial)
+	case e.scheme == "file":
+		return oneAtATime(func() error { return lookAtFile(e.address) })
 	default:
-		network := e.scheme // tcp or unix
-		return connects(func(ctx context.Context) (net.Conn, error) { return d.dial(ctx, network, e.address) })
+		return look(func(ctx context.Context) error {
+			conn, err := dial(ctx, "tcp", e.address)
+			if err == nil {
+				err = conn.Close()
+			}
+			return err
+		})
 	}
 }
 
@@ -64,40 +71,35 @@ func overHTTP(p policy, dial func(ctx context.Context, network, address string) 
 	}
 }
 
-// connects is ready where a connection is accepted.
-type connects func(context.Context) (net.Conn, error)
+// look is the transport of an endpoint without HTTP. It returns nil where the endpoint is ready.
+type look func(context.Context) error
 
-func (dial connects) RoundTrip(req *http.Request) (*http.Response, error) {
-	conn, err := dial(req.Context())
-	if err == nil {
-		err = conn.Close()
-	}
-	return nil, cmp.Or(err, errReady)
+func (l look) RoundTrip(req *http.Request) (*http.Response, error) {
+	return nil, cmp.Or(l(req.Context()), errReady)
 }
 
-// file is ready where there is a file with something in it. The kernel may never return from a look at a file system
-// that hangs, and each look keeps a thread: so the next attempt waits for the look that is under way.
-type file struct {
-	check func() error
-	look  chan error // the look under way, or nil
-}
-
-func (f *file) RoundTrip(req *http.Request) (*http.Response, error) {
-	if f.look == nil {
-		look := make(chan error, 1)
-		go func() { look <- f.check() }()
-		f.look = look
-	}
-	select {
-	case err := <-f.look:
-		f.look = nil
-		return nil, cmp.Or(err, errReady)
-	case <-req.Context().Done():
-		return nil, context.Cause(req.Context())
+// oneAtATime makes a look of one that has no context. The kernel may never return from a file system that hangs, and
+// that keeps a thread: so the next attempt waits for the look that is under way.
+func oneAtATime(lookNow func() error) look {
+	var underWay chan error
+	return func(ctx context.Context) error {
+		if underWay == nil {
+			result := make(chan error, 1)
+			go func() { result <- lookNow() }()
+			underWay = result
+		}
+		select {
+		case err := <-underWay:
+			underWay = nil
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
-func checkFile(path string) error {
+// lookAtFile returns nil where there is a file with something in it.
+func lookAtFile(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
@@ -119,16 +121,15 @@ type dialer struct {
 }
 
 func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(address)
-	if network != "tcp" || err != nil || !isLocalhost(host) {
-		return d.DialContext(ctx, network, address)
+	if host, port, err := net.SplitHostPort(address); err == nil && isLocalhost(host) {
+		return d.localhost(ctx, port)
 	}
-	return d.localhost(ctx, port)
+	return d.DialContext(ctx, network, address)
 }
 
-// localhost connects to 127.0.0.1, and to ::1 as soon as 127.0.0.1 has failed or was silent. The first of them that
-// accepts counts. Where both fail and one has refused, or where ::1 is silent after 127.0.0.1 has refused, the error is
-// that refusal.
+// localhost connects to 127.0.0.1, and to ::1 as soon as 127.0.0.1 has failed or was silent. The first that accepts
+// counts. The error is a refusal if one of them refuses and the other fails, or if ::1 is silent after 127.0.0.1 has
+// refused.
 func (d dialer) localhost(ctx context.Context, port string) (net.Conn, error) {
 	dials, cancel := context.WithCancel(context.WithoutCancel(ctx)) // so that none fails by the deadline alone
 	defer cancel()                                                  // gives up the other one

@@ -110,11 +110,11 @@ func TestFile(t *testing.T) {
 func TestFileSystemThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		looks, attempts := 0, 0
-		hangs := &file{check: func() error {
+		hangs := oneAtATime(func() error {
 			looks++
 			time.Sleep(time.Minute)
 			return nil
-		}}
+		})
 		start := time.Now()
 		cfg := Config{Timeout: NoTimeout, URLs: []string{"file:///x"}, OnAttempt: func(a Attempt) {
 			if attempts++; a.Outcome != NoAnswer && a.Outcome != Ready {

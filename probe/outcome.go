@@ -20,10 +20,10 @@ type Outcome uint8
 
 // How an attempt can end.
 const (
-	Ready    Outcome = iota + 1 // an accepted status with complete headers; tcp: accepted; file: there, and not empty
+	Ready    Outcome = iota + 1 // an accepted status with complete headers; without HTTP what Config.URLs says
 	Unready                     // any other status
 	Refused                     // connection refused, or a socket or file that is missing or empty: nothing is there
-	NoAnswer                    // RequestTimeout cut off the connection or the request
+	NoAnswer                    // RequestTimeout cut off the connection or the request, or a Unix socket has no room (EAGAIN)
 	NotHTTP                     // an answer that is no HTTP, or TLS on one side only
 	Failed                      // everything else: reset, EOF, no such host, no route
 )
@@ -42,11 +42,11 @@ func (o Outcome) String() string {
 type Attempt struct {
 	URL     string        // as configured: it may hold a password, see Redact
 	Number  int           // counts the attempts at this URL, from 1
-	Elapsed time.Duration // since the wait began
+	Elapsed time.Duration // from Config.Start, or the call of Quit, to the end of the attempt
 	Outcome Outcome       // how the attempt ended; 0 before the first that says something
 	Reached bool          // this attempt or an earlier one at this URL was not Refused
-	Status  int           // from 100 to 599, where Outcome is Ready or Unready; 0 for tcp and file
-	Err     error         // the cause where there is no HTTP status, else nil
+	Status  int           // from 100 to 599, where Outcome is Ready or Unready; 0 without HTTP
+	Err     error         // the cause where there is no status, else nil; errors.As finds a syscall.Errno, an x509 error ...
 }
 
 // String tells the attempt in one line, without the password of its URL.
@@ -54,8 +54,8 @@ func (a Attempt) String() string {
 	return fmt.Sprintf("attempt %d after %v: %s: %s", a.Number, a.Elapsed.Round(time.Millisecond), Redact(a.URL), a.Cause())
 }
 
-// Cause is the outcome in a few words, such as "connection refused" or "status 503". The source port, which changes
-// with every attempt, is not part of it.
+// Cause is the outcome in a few words, such as "connection refused" or "status 503". It reads the same each time: it has
+// no source port and no time of day in it.
 func (a Attempt) Cause() string {
 	switch {
 	case a.Err != nil:
@@ -77,7 +77,7 @@ type TimeoutError struct {
 	Absent   bool          // Config.AbsentAfter ended the wait
 	Refused  bool          // every attempt at every URL was Refused
 	Once     bool          // Config.Once did
-	Elapsed  time.Duration // how long the wait took
+	Elapsed  time.Duration // from Config.Start to the end of the wait
 	Attempts int           // all of them, at all URLs
 	Pending  []Attempt     // the last attempt at each URL that was not ready, in the order of Config.URLs; never empty
 }
@@ -118,8 +118,8 @@ type cause struct {
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.wrapped }
 
-// classify sorts the error of one attempt. Its error is the cause alone, and reads the same each time: it has no URL, no
-// address, no source port and no time of day in it.
+// classify sorts the error of one attempt. Its own error is the cause alone, without what changes from attempt to attempt
+// (source port, time of day, name server), and without the URL.
 func classify(err error) (Outcome, error) {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the URL
@@ -140,7 +140,7 @@ func classify(err error) (Outcome, error) {
 	case errors.As(err, &dns):
 		words := strings.Split(dns.Err, ": ") // such as "read udp 127.0.0.1:40000->127.0.0.1:53: read: connection refused"
 		return Failed, &cause{"looking up the host: " + words[len(words)-1], dns}
-	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.Is(err, context.Canceled), errors.As(err, &timeout) && timeout.Timeout():
 		return NoAnswer, errNoAnswer
 	case errors.As(err, &errno):
 		return Failed, errno

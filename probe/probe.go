@@ -1,6 +1,7 @@
 // Package probe waits until a sidecar is ready, and knows HTTP and time only.
 //
-// [Wait] polls one or more readiness endpoints, side by side, under one deadline, until each has answered 200 once.
+// [Wait] polls one or more readiness endpoints, side by side, under one deadline, until each was ready once. An HTTP
+// endpoint is ready when it answers 200.
 //
 // What is retried: everything. A refused connection, a reset, an EOF, a malformed answer, a hang, a TLS error, a
 // redirect (never followed), any status but an accepted one: the sidecar is simply not ready yet. Only a [Config]
@@ -75,16 +76,18 @@ type Config struct {
 	// call of Wait.
 	Start time.Time
 	// RequestTimeout bounds one attempt, from connecting to the end of the headers. Zero means DefaultRequestTimeout.
-	// Istio's agent takes up to 4 s for an answer while Envoy's admin hangs.
+	// Istio's agent takes up to 4 s for an answer while Envoy's admin hangs: it asks that admin itself
+	// (pilot/cmd/pilot-agent/status/ready/probe.go).
 	RequestTimeout time.Duration
 	// Interval is the longest pause between two attempts at one URL, at least MinInterval. While a Gate refuses it is 4
 	// times as long. Zero means DefaultInterval.
 	Interval time.Duration
-	// AbsentAfter, if positive, ends the wait with a *TimeoutError whose Absent is true at the first attempt after so
-	// much time, if by then every attempt at every URL was Refused: there is no sidecar. Time in which the process was
-	// stopped does not count.
+	// AbsentAfter, if positive, ends the wait at the first attempt after so much time, if by then every attempt at every
+	// URL was Refused: there is no sidecar. Absent is then true in the *TimeoutError. Time in which the process was
+	// stopped does not count. Zero means never.
 	AbsentAfter time.Duration
-	// Once makes one attempt at each URL, and no wait: what is not ready then is a *TimeoutError.
+	// Once makes one attempt at each URL, and no wait: what is not ready then is a *TimeoutError. An attempt during which
+	// the process was stopped for long is made again.
 	Once bool
 	// RootCAs are the authorities that may sign the certificate of an https endpoint. Nil means the system's.
 	RootCAs *x509.CertPool
@@ -96,8 +99,8 @@ type Config struct {
 }
 
 // Wait returns nil once every endpoint was ready. Otherwise it returns a *TimeoutError when a deadline passed, the
-// context's cause when ctx was cancelled, or, before any attempt, an error that says what is wrong with cfg. All its
-// goroutines have ended by then, but for one that looks for a file on a file system that hangs.
+// context's cause when ctx was cancelled, or, before any attempt, an error that says what is wrong with cfg. Its
+// goroutines end with it, but for one that looks for a file on a file system that hangs.
 func Wait(ctx context.Context, cfg Config) error {
 	return wait(ctx, cfg, endpoint.transport, knock)
 }
@@ -109,12 +112,11 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http
 	defer cancel()
 
 	result := &TimeoutError{Once: cfg.Once}
-	var targets []*target
 	p := policy{
 		Config: cfg, method: http.MethodGet, parse: parseURL,
 		again: func(t *target) bool {
 			cfg.OnAttempt(t.last)
-			if cfg.AbsentAfter > 0 && allAbsent(targets, cfg.AbsentAfter) {
+			if cfg.AbsentAfter > 0 && allAbsent(t.all, cfg.AbsentAfter) {
 				result.Absent = true
 				cancel()
 			}
@@ -124,12 +126,10 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http
 	if cfg.Gate != 0 && knock != nil {
 		p.gate = func() bool { return knock(cfg.Gate) }
 	}
-	var err error
-	if targets, err = newTargets(p, transport); err != nil {
+	targets, err := p.poll(ctx, transport, nil)
+	if err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	pollAll(ctx, targets, func(Attempt) {})
-
 	result.Elapsed, result.Refused = time.Since(cfg.Start), allAbsent(targets, 0)
 	for _, t := range targets {
 		result.Attempts += t.last.Number
@@ -149,7 +149,7 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http
 
 // allAbsent reports whether every target was refused at each attempt, for so long.
 func allAbsent(targets []*target, after time.Duration) bool {
-	return !slices.ContainsFunc(targets, func(t *target) bool { return t.last.Reached || t.awake < after })
+	return !slices.ContainsFunc(targets, func(t *target) bool { return t.last.Outcome != Refused || t.last.Reached || t.awake < after })
 }
 
 func (c Config) withDefaults() Config {
@@ -190,5 +190,5 @@ func (c Config) validate() error {
 	return nil
 }
 
-// canBeSent reports whether net/http sends a value as a header.
+// canBeSent reports whether net/http takes a value for a header.
 func canBeSent(value string) bool { return !strings.ContainsFunc(value, unicode.IsControl) }

@@ -445,22 +445,25 @@ func TestStart(t *testing.T) {
 }
 
 func TestContext(t *testing.T) {
-	t.Run("cancelled", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			reason := errors.New("the reason")
-			ctx, cancel := context.WithCancelCause(t.Context())
-			time.AfterFunc(1500*time.Millisecond, func() { cancel(reason) })
-			start := time.Now()
-			for _, answer := range []script{refused, unready, hang} {
-				if err := answer.wait(ctx, Config{}); !errors.Is(err, reason) {
-					t.Errorf("got %v, want the context's cause", err)
+	for name, answer := range map[string]script{"refused": refused, "503": unready, "hang": hang} {
+		t.Run("cancelled, "+name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reason := errors.New("the reason")
+				ctx, cancel := context.WithCancelCause(t.Context())
+				const after = 750*time.Millisecond - 1 // in a pause, or in the hang
+				time.AfterFunc(after, func() { cancel(reason) })
+				start := time.Now()
+				err := answer.wait(ctx, Config{OnAttempt: func(a Attempt) {
+					if a.Outcome == Failed || time.Since(start) == after {
+						t.Errorf("got %v, want no attempt that ends by the cancellation", a)
+					}
+				}})
+				if !errors.Is(err, reason) || time.Since(start) != after {
+					t.Errorf("got %v after %v, want the context's cause after %v", err, time.Since(start), after)
 				}
-			}
-			if time.Since(start) != 1500*time.Millisecond {
-				t.Errorf("took %v, want 1.5s", time.Since(start))
-			}
+			})
 		})
-	})
+	}
 	t.Run("with a deadline of its own", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -601,6 +604,18 @@ func TestOnce(t *testing.T) {
 		}
 		if err := answer.wait(t.Context(), Config{URLs: urls[:1], Once: true}); err != nil {
 			t.Errorf("got %v, want ready", err)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+			if elapsed > 0 {
+				return http.StatusOK, nil
+			}
+			time.Sleep(DefaultRequestTimeout + time.Second) // frozen
+			return 0, context.DeadlineExceeded
+		})
+		if err := answer.wait(t.Context(), Config{Once: true}); err != nil {
+			t.Errorf("got %v, want one more attempt after a freeze, that is ready", err)
 		}
 	})
 }

@@ -44,9 +44,9 @@ func parseQuitURL(raw string) (endpoint, error) {
 	e, err := parseURL(raw)
 	switch {
 	case err == nil && e.scheme == "unix" && !e.isHTTP:
-		return e, errors.New("the form is unix:///path/to/socket:/quit")
+		err = errors.New("the form is unix:///path/to/socket:/quit")
 	case errors.Is(err, errScheme), err == nil && !e.isHTTP:
-		return e, errors.New("the scheme must be http, https or unix")
+		err = errors.New("the scheme must be http, https or unix")
 	}
 	return e, err
 }
@@ -64,12 +64,6 @@ func parseQuitURL(raw string) (endpoint, error) {
 // 5xx, no answer to a request that was never sent. The sidecar may only be starting. All else is final: every other
 // status, also of a redirect, an answer that is not HTTP, and no answer to a request that was sent.
 func Quit(ctx context.Context, cfg QuitConfig) error {
-	if cfg.OnResult == nil {
-		cfg.OnResult = func(Attempt) {}
-	}
-	if cfg.Retry == nil {
-		cfg.Retry = func() bool { return true }
-	}
 	if len(cfg.URLs) == 0 {
 		cfg.URLs = []string{DefaultQuitURL}
 	}
@@ -80,12 +74,11 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	c.RequestTimeout = c.Timeout
 	ctx, cancel := context.WithDeadline(ctx, c.Start.Add(c.Timeout))
 	defer cancel()
-	targets, err := newTargets(policy{Config: c, method: http.MethodPost, parse: parseQuitURL, again: cfg.again}, endpoint.transport)
+	p := policy{Config: c, method: http.MethodPost, parse: parseQuitURL, again: cfg.again}
+	targets, err := p.poll(ctx, endpoint.transport, cfg.OnResult)
 	if err != nil {
 		return fmt.Errorf("probe: Quit%w", err)
 	}
-	pollAll(ctx, targets, cfg.OnResult)
-
 	var errs []error
 	for _, t := range targets {
 		if t.last.Outcome != Ready {
@@ -107,7 +100,7 @@ func (c *QuitConfig) again(t *target) bool {
 	t.closed = t.closed || ended
 	mayPass := a.Outcome == Refused || a.Outcome == Failed || a.Status/100 == 5 || a.Outcome == NoAnswer && !t.sent.Load()
 	if mayPass && !told {
-		if c.Retry() {
+		if c.Retry == nil || c.Retry() {
 			return true
 		}
 		told = ended

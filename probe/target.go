@@ -21,15 +21,15 @@ const (
 	// endpoint on loopback answers in milliseconds. A shorter attempt says nothing: the cause found before it stays.
 	leastHang = time.Second
 
-	// frozen is how late an attempt may begin, or end after its deadline. What is later was stopped meanwhile, by SIGSTOP,
-	// a cgroup freezer or a suspended machine: it says nothing about the endpoint.
+	// frozen is how late an attempt may begin, or end after its deadline. Where it is later, the process was stopped
+	// meanwhile (SIGSTOP, a cgroup freezer, a suspended machine), and that time says nothing about the endpoint.
 	frozen = 250 * time.Millisecond
 
 	// bodyTimeout bounds the body of an answer. A body has one use: where it ends, the connection can be kept.
 	bodyTimeout = 100 * time.Millisecond
 )
 
-// policy is a Config, and what Wait and Quit do not have in common.
+// policy is a Config, and what differs between Wait and Quit.
 type policy struct {
 	Config
 	method string
@@ -43,7 +43,8 @@ type target struct {
 	policy
 	endpoint  endpoint
 	transport http.RoundTripper // connects, asks, and returns the headers
-	mu        *sync.Mutex       // guards last in all targets, and again
+	all       []*target         // the targets of this poll
+	mu        *sync.Mutex       // guards last and awake of them all, and again
 
 	number     int           // of the attempt under way, or of the last one
 	began, due time.Time     // when that attempt began, and its deadline
@@ -54,10 +55,12 @@ type target struct {
 	pause      time.Duration // between the last attempt and the next
 	awake      time.Duration // since Start, without the time in which the process was stopped
 	counted    time.Time     // until when awake counts
-	closed     bool          // a connection has ended after the request was sent; of use to Quit
+	closed     bool          // a connection has ended after the request was sent: Quit goes by it
 }
 
-func newTargets(p policy, transport func(endpoint, policy) http.RoundTripper) ([]*target, error) {
+// poll polls all URLs side by side. It calls each, if set, with the last attempt at a URL that is not polled any more,
+// never twice at once. Its error says what is wrong with the Config.
+func (p policy) poll(ctx context.Context, transport func(endpoint, policy) http.RoundTripper, each func(Attempt)) ([]*target, error) {
 	if err := p.validate(); err != nil {
 		return nil, err
 	}
@@ -69,25 +72,23 @@ func newTargets(p policy, transport func(endpoint, policy) http.RoundTripper) ([
 			return nil, fmt.Errorf("Config.URLs: %q: %w", Redact(url), err)
 		}
 		targets[i] = &target{
-			policy: p, endpoint: e, transport: transport(e, p), mu: mu, last: Attempt{URL: url}, counted: now, awake: now.Sub(p.Start),
+			policy: p, endpoint: e, transport: transport(e, p), mu: mu, all: targets,
+			last: Attempt{URL: url}, counted: now, awake: now.Sub(p.Start),
 		}
 	}
-	return targets, nil
-}
-
-// pollAll polls the targets side by side. It calls each with the last attempt of a target that is not polled any
-// more, never twice at once.
-func pollAll(ctx context.Context, targets []*target, each func(Attempt)) {
 	var polls sync.WaitGroup
 	for _, t := range targets {
 		polls.Go(func() {
 			t.poll(ctx)
-			t.mu.Lock()
-			defer t.mu.Unlock()
-			each(t.last)
+			mu.Lock()
+			defer mu.Unlock()
+			if each != nil {
+				each(t.last)
+			}
 		})
 	}
 	polls.Wait()
+	return targets, nil
 }
 
 // poll makes attempts until the policy has enough or ctx is done. What they found is in t.last alone, never in what a
@@ -196,8 +197,8 @@ func (t *target) judgeAnswer(resp *http.Response) Attempt {
 	}
 }
 
-// isHang is false for an attempt without an answer that proves nothing: the process was frozen, or the wait ended too
-// early for a hang.
+// isHang reports whether an attempt without an answer proves that the endpoint hangs. It does not where the process was
+// frozen, or where the end of the wait came soon.
 func (t *target) isHang(wait context.Context) bool {
 	deadline, _ := wait.Deadline()
 	switch {
