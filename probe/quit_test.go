@@ -183,9 +183,17 @@ func TestQuitTimeout(t *testing.T) {
 		readRequest(conn)
 		_, _ = conn.Read(make([]byte, 1)) // until the client gives up
 	})
-	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{hanging.url()}, Timeout: 50 * time.Millisecond})
-	if got := results[hanging.url()]; got.Outcome != NoAnswer || err == nil || hanging.connections.Load() != 1 {
-		t.Errorf("got %v, %v, want no answer by one connection", got, err)
+	for { // once more where the machine has stopped this process for long
+		before := hanging.connections.Load()
+		results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{hanging.url()}, Timeout: 50 * time.Millisecond})
+		got, connections := results[hanging.url()], hanging.connections.Load()-before
+		if got.Outcome == 0 && t.Context().Err() == nil {
+			continue
+		}
+		if got.Outcome != NoAnswer || err == nil || connections != 1 {
+			t.Errorf("got %v, %v by %d connections, want no answer by one", got, err, connections)
+		}
+		return
 	}
 }
 
@@ -227,7 +235,7 @@ func TestQuitErrorWrapsItsCauses(t *testing.T) {
 		{"cancelled", QuitConfig{URLs: []string{refusing.url(), hanging.url()}}, []error{syscall.ECONNREFUSED, context.Canceled}, context.DeadlineExceeded},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		if test.not == context.DeadlineExceeded {
+		if errors.Is(test.not, context.DeadlineExceeded) {
 			time.AfterFunc(100*time.Millisecond, cancel)
 		}
 		err := Quit(ctx, test.cfg)
