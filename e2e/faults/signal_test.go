@@ -51,8 +51,6 @@ func signalled(t *testing.T, command []string, pid1 bool, patience time.Duration
 	}
 	p := harness.Start(t, cmd)
 	spawned := time.Now()
-	timer := time.AfterFunc(patience, func() { _ = stdin.Close() })
-	defer timer.Stop()
 	order := make([]syscall.Signal, 0, len(signals))
 	for signal := range signals {
 		order = append(order, signal)
@@ -67,6 +65,8 @@ func signalled(t *testing.T, command []string, pid1 bool, patience time.Duration
 		r.sent = time.Now()
 		r.exe, _ = os.Readlink(fmt.Sprintf("/proc/%d/exe", p.Process.Pid))
 	}
+	timer := time.AfterFunc(patience, func() { _ = stdin.Close() }) // not sooner: the app must live until the signal
+	defer timer.Stop()
 	r.Result = p.Result()
 	_ = stdin.Close()
 	r.started = strings.Contains(r.Stdout, "started\n")
