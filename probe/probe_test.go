@@ -607,7 +607,7 @@ func TestOnce(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		answer := script(func(elapsed time.Duration, req *http.Request) (int, error) {
+		answer := script(func(elapsed time.Duration, _ *http.Request) (int, error) {
 			if elapsed > 0 {
 				return http.StatusOK, nil
 			}
