@@ -62,13 +62,12 @@ const maxWords = 500
 // Parse returns the settings for args, of which the first is the name that the program was called by. With an error
 // the settings for the log and for Quit hold all the same.
 func Parse(args, env []string) (*Settings, error) {
-	f := &flags{program: filepath.Base(args[0]), env: env}
-	parser, err := newParser(f)
-	if err != nil {
-		return &Settings{}, err // a tag is wrong
+	if filepath.Base(args[0]) == compatScuttle { // behind a variable that is set
+		env = append(slices.Clip(env), "ENVOY_WAIT_COMPAT="+compatScuttle)
 	}
+	f := &flags{env: env}
 	words := args[1:min(len(args), maxWords+1)]
-	ctx, err := parseWords(parser, words)
+	ctx, err := parseWords(newParser(f), words)
 	f.Command = append(f.Command, args[len(words)+1:]...)
 	if f.Help || f.Version {
 		return &Settings{Answer: f.answer(ctx)}, nil
@@ -83,13 +82,12 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 	s := &Settings{
 		Install: f.Install, Command: command, WantsCommand: wanted, Warnings: append(f.warnings, unknownVariables(ctx, f.env)...),
 		Probe: probe.Config{
-			Accepts: f.accepts,
-			Timeout: f.Timeout, RequestTimeout: f.RequestTimeout, Interval: f.Interval, AbsentAfter: f.AbsentAfter,
-			Once: f.Once, UserAgent: "envoy-wait/" + Version(),
+			Accepts: f.accepts, Timeout: cmp.Or(f.Timeout, probe.NoTimeout), RequestTimeout: f.RequestTimeout,
+			Interval: f.Interval, AbsentAfter: f.AbsentAfter, Once: f.Once, UserAgent: "envoy-wait/" + Version(),
 		},
 		Disabled: f.Disabled, StartAnyway: f.OnTimeout == "start",
 		Quit:             probe.QuitConfig{Timeout: f.QuitTimeout, UserAgent: "envoy-wait/" + Version()},
-		QuitTimeoutGiven: given(ctx, &f.QuitTimeout) != nil, QuitOnSuccess: f.QuitOn == "success",
+		QuitTimeoutGiven: given(ctx, &f.QuitTimeout) != "", QuitOnSuccess: f.QuitOn == "success",
 		LogFormat: f.LogFormat, LogLevel: f.LogLevel,
 		LiveLine: term != "" && term != "dumb" && lookup(f.env, "NO_COLOR") == "", // see no-color.org
 	}
@@ -97,20 +95,17 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 	if len(f.URL) == 0 { // who has moved the ports of Istio's sidecar gives a URL
 		s.Probe.Gate = f.Sidecar.Gate
 	}
-	if len(f.URL) == 0 || given(ctx, &f.Sidecar) != nil {
+	if len(f.URL) == 0 || given(ctx, &f.Sidecar) != "" {
 		urls = append(list{f.Sidecar.Ready}, urls...)
 	}
 	if f.Quit && f.Sidecar.Quit != "" {
 		quitURLs = append(list{f.Sidecar.Quit}, quitURLs...)
 	}
 	s.Probe.URLs, _ = urls.valid(probe.ValidateURL, "")
-	if f.Timeout == 0 {
-		s.Probe.Timeout = probe.NoTimeout
+	if f.Timeout > 0 && f.AbsentAfter >= f.Timeout && !f.Once && !f.Disabled {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: %v: expected less than --timeout, which is %v: it does not end a wait", given(ctx, &f.AbsentAfter), f.AbsentAfter, f.Timeout))
 	}
-	if f.AbsentAfter > 0 && f.Timeout > 0 && f.AbsentAfter >= f.Timeout && !f.Once && !f.Disabled {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: %v: expected less than --timeout, which is %v: it does not end a wait", source(ctx, &f.AbsentAfter), f.AbsentAfter, f.Timeout))
-	}
-	if f.Once && given(ctx, &f.RequestTimeout) == nil {
+	if f.Once && given(ctx, &f.RequestTimeout) == "" {
 		s.Probe.RequestTimeout = 900 * time.Millisecond // the kubelet gives an exec probe 1 s by default
 	}
 	if wanted && !f.Once && f.Install == "" { // a probe, or an init container, has the variables of its Pod, and is no Job

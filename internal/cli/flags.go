@@ -46,7 +46,6 @@ type flags struct {
 
 	Command []string `arg:"" optional:"" passthrough:"partial" help:"what to become, with its arguments; without it, wait only"`
 
-	program   string // the name that it was called by
 	env       []string
 	warnings  []string
 	supervise bool
@@ -55,8 +54,8 @@ type flags struct {
 // newParser returns kong with these flags, and with their variables in Flag.Envs alone: kong itself takes an empty
 // variable for a value, and complains of a bad one whose flag is given. The names are not from kong.DefaultEnvars, which
 // makes a parse 15 % longer.
-func newParser(f *flags) (*kong.Kong, error) {
-	parser, err := kong.New(f,
+func newParser(f *flags) *kong.Kong {
+	parser := kong.Must(f,
 		kong.Name("envoy-wait"),
 		kong.Description("Wait until the sidecar is ready, then become the command. Without a command, wait only."),
 		kong.NoDefaultHelp(),
@@ -65,9 +64,6 @@ func newParser(f *flags) (*kong.Kong, error) {
 		kong.KindMapper(reflect.String, text{}),
 		kong.TypeMapper(reflect.TypeFor[time.Duration](), duration{}),
 	)
-	if err != nil {
-		return nil, err
-	}
 	for _, flag := range parser.Model.Flags {
 		if flag.Envs == nil {
 			flag.Envs = []string{"ENVOY_WAIT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))}
@@ -75,7 +71,7 @@ func newParser(f *flags) (*kong.Kong, error) {
 			flag.Envs, flag.Tag.Envs = nil, nil
 		}
 	}
-	return parser, nil
+	return parser
 }
 
 // parseWords returns what kong understands, with the error about the first word that it refuses. The other words hold all
@@ -125,10 +121,10 @@ func unknownFlag(ctx *kong.Context, word string) error {
 func (f *flags) Validate(ctx *kong.Context) error {
 	command, wanted := f.command()
 	if _, err := f.URL.valid(probe.ValidateURL, probe.DefaultURL); err != nil {
-		return fmt.Errorf("%s: %w", source(ctx, &f.URL), err)
+		return fmt.Errorf("%s: %w", given(ctx, &f.URL), err)
 	}
 	if _, err := f.QuitURL.valid(probe.ValidateQuitURL, Presets[0].Quit); err != nil {
-		return fmt.Errorf("%s: %w", source(ctx, &f.QuitURL), err)
+		return fmt.Errorf("%s: %w", cmp.Or(given(ctx, &f.QuitURL), "a variable of scuttle's"), err)
 	}
 	if name := switchBefore(ctx, command); name != "" {
 		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
@@ -148,7 +144,7 @@ func (f *flags) Validate(ctx *kong.Context) error {
 		return fmt.Errorf("--quit, --quit-url and their variables: expected Linux, this is %s", runtime.GOOS)
 	case len(f.QuitURL) == 0 && f.Sidecar.Quit == "":
 		return fmt.Errorf("--sidecar or ENVOY_WAIT_SIDECAR: %q: expected a sidecar that a POST can quit, or a --quit-url, with --quit", f.Sidecar.Name)
-	case !wanted && (f.Quit || given(ctx, &f.QuitURL) != nil): // a script that waits only would lose its sidecar too early
+	case !wanted && (f.Quit || given(ctx, &f.QuitURL) != ""): // a script that waits only would lose its sidecar too early
 		return errors.New("expected a command: --quit, --quit-url and their variables quit the sidecar after it")
 	}
 	return nil
@@ -175,26 +171,18 @@ func switchBefore(ctx *kong.Context, command []string) string {
 	return ""
 }
 
-// given returns where the value of a field comes from, or nil for a default.
-func given(ctx *kong.Context, field any) *kong.Path {
+// given names the flag or the variable that the value of a field comes from, or returns "" for a default.
+func given(ctx *kong.Context, field any) string {
 	for _, p := range ctx.Path {
-		if p.Flag != nil && p.Flag.Target.Addr().Interface() == field {
-			return p
+		switch {
+		case p.Flag == nil, p.Flag.Target.Addr().Interface() != field:
+		case p.Resolved:
+			return p.Flag.Envs[0]
+		default:
+			return "--" + p.Flag.Name
 		}
 	}
-	return nil
-}
-
-// source names the flag or the variable that a value comes from.
-func source(ctx *kong.Context, field any) string {
-	switch p := given(ctx, field); {
-	case p == nil:
-		return "a variable of scuttle's"
-	case p.Resolved:
-		return p.Flag.Envs[0]
-	default:
-		return "--" + p.Flag.Name
-	}
+	return ""
 }
 
 // answer returns what --help or --version asks for. kong's own usage line knows nothing of a wrapped command.

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +24,8 @@ var preflightVariables = []string{"NEVER_KILL_ENVOY", "ALWAYS_KILL_ENVOY", "ENVO
 // BeforeApply takes what scuttle's variables say for the defaults of our flags. kong calls it when it knows the flags
 // and variables that are given, before it puts their values in place of the defaults.
 func (f *flags) BeforeApply(ctx *kong.Context) error {
-	isScuttle := f.program == compatScuttle
-	if p := given(ctx, &f.Compat); p != nil {
-		isScuttle = ctx.Value(p).String() == compatScuttle
-	}
-	if !isScuttle {
+	i := slices.IndexFunc(ctx.Path, func(p *kong.Path) bool { return p.Flag != nil && p.Flag.Name == "compat" })
+	if i < 0 || ctx.Value(ctx.Path[i]).String() != compatScuttle {
 		return nil
 	}
 	s := scuttle{f}
@@ -41,7 +39,7 @@ func (f *flags) BeforeApply(ctx *kong.Context) error {
 	if ready != "" {
 		f.URL = list{ready}
 	}
-	endpoints := ready != "" || given(ctx, &f.URL) != nil || given(ctx, &f.Sidecar) != nil || given(ctx, &f.Once) != nil
+	endpoints := ready != "" || given(ctx, &f.URL)+given(ctx, &f.Sidecar)+given(ctx, &f.Once) != ""
 	f.Disabled = !endpoints || s.true("START_WITHOUT_ENVOY", false)
 	f.Timeout = 0 // never gives up
 	wait, quitWithout := s.duration("WAIT_FOR_ENVOY_TIMEOUT", 0), s.duration("QUIT_WITHOUT_ENVOY_TIMEOUT", 0)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -131,11 +132,9 @@ type statuses []string
 // Decode adds to the list.
 func (s *statuses) Decode(ctx *kong.DecodeContext) error {
 	return decode(ctx, "statuses from 200 to 599 separated by commas, or a class such as 2xx", func(text string) bool {
-		added := strings.Split(text, ",")
-		*s = append(*s, added...)
-		return !slices.ContainsFunc(added, func(status string) bool {
-			return len(status) != 3 || !strings.Contains("2345", status[:1]) || status[1:] != "xx" && strings.Trim(status[1:], "0123456789") != ""
-		})
+		*s = append(*s, strings.Split(text, ",")...)
+		ok, _ := regexp.MatchString(`^([2-5](\d\d|xx),)+$`, text+",")
+		return ok
 	})
 }
 
@@ -188,16 +187,10 @@ func unknownVariables(ctx *kong.Context, env []string) []string {
 	for _, flag := range ctx.Model.Flags {
 		known = append(known, flag.Envs...)
 	}
-	var service *regexp.Regexp // compiled where there is such a variable, which is hardly anywhere
+	isService := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(serviceVariable) }) // hardly ever asked
 	for _, entry := range env {
 		name, value, _ := strings.Cut(entry, "=")
-		if value == "" || !strings.HasPrefix(name, "ENVOY_WAIT_") || slices.Contains(known, name) {
-			continue
-		}
-		if service == nil {
-			service = regexp.MustCompile(serviceVariable)
-		}
-		if !service.MatchString(entry) {
+		if value != "" && strings.HasPrefix(name, "ENVOY_WAIT_") && !slices.Contains(known, name) && !isService().MatchString(entry) {
 			unknown = append(unknown, name)
 		}
 	}
