@@ -16,8 +16,6 @@ import (
 // prefix is that of the temporary file beside the new one.
 const prefix = ".envoy-wait-"
 
-var errNotRegular = errors.New("not a regular file")
-
 // To copies the running program to path, or into path if that is a directory. The new file appears whole or not at
 // all, also where an older one is being executed. Only a regular file is replaced: no device, no FIFO, no symbolic
 // link.
@@ -41,7 +39,7 @@ func To(path string) error {
 
 func replace(path string, content io.Reader) error {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		return errNotRegular
+		return errors.New("not a regular file")
 	}
 	if dir, err := os.Open(filepath.Dir(path)); err == nil {
 		defer func() { _ = dir.Close() }()
@@ -51,14 +49,10 @@ func replace(path string, content io.Reader) error {
 	if err != nil {
 		return err
 	}
-	// Gone after the rename; otherwise no debris is left.
-	defer func() { _ = os.Remove(temp.Name()) }()
+	defer func() { _ = os.Remove(temp.Name()) }() // nothing is there after the rename
 	_, err = io.Copy(temp, content)
-	err = errors.Join(err, temp.Chmod(0o755))
-	if err == nil {
-		err = temp.Sync() // before the rename, or a crash could leave an empty file
-	}
-	if err = errors.Join(err, temp.Close()); err != nil {
+	// Sync before the rename, or a crash could leave an empty file.
+	if err = errors.Join(err, temp.Chmod(0o755), temp.Sync(), temp.Close()); err != nil {
 		return err
 	}
 	return os.Rename(temp.Name(), path)
