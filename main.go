@@ -14,7 +14,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -60,9 +59,9 @@ func run(args, env []string, stdout, stderr io.Writer) (status int) {
 	switch {
 	case err != nil:
 	case s.Answer != "":
-		err = e.untilSignal(func(context.Context) error { _, err := io.WriteString(stdout, s.Answer); return err })
+		err = signals.UntilSignal(func() error { _, err := io.WriteString(stdout, s.Answer); return err })
 	case s.Install != "":
-		err = e.untilSignal(func(context.Context) error { return install.To(s.Install) })
+		err = signals.UntilSignal(func() error { return install.To(s.Install) })
 	default:
 		status, err = e.waitAndBecome()
 	}
@@ -91,18 +90,23 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 	for _, warning := range e.Warnings {
 		e.report.Warn(warning)
 	}
-	var path string
-	err = e.untilSignal(func(ctx context.Context) (err error) {
-		path, err = e.prepare(ctx)
-		return err
-	})
+	// A command that is missing must be reported now, not after the timeout.
+	if _, err := e.lookUp(); err != nil {
+		return 0, err
+	}
+	err = e.wait()
 	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
 	e.noSidecar = timedOut && timeout.Refused
+	if err != nil && !(timedOut && e.StartAnyway && e.HasCommand()) {
+		return 0, err
+	}
+	// Looked up once more: the file may have been replaced or removed meanwhile.
+	path, err := e.lookUp()
 	switch {
-	case timedOut && path != "":
-		e.report.StartingAnyway(timeout)
 	case err != nil:
 		return 0, err
+	case timedOut:
+		e.report.StartingAnyway(timeout)
 	default:
 		e.report.Ready()
 	}
@@ -116,33 +120,29 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 	}
 }
 
-// prepare waits, and returns the path of the command if that may start. After a timeout it may return both, the path
-// and the error.
-func (e *entrypoint) prepare(ctx context.Context) (path string, err error) {
-	// A command that is missing must be reported now, not after the timeout.
-	if _, err := e.lookUp(); err != nil {
-		return "", err
-	}
-	err = e.wait(ctx)
-	if _, timedOut := errors.AsType[*probe.TimeoutError](err); err != nil && !(timedOut && e.StartAnyway) {
-		return "", err
-	}
-	// Looked up once more: the file may have been replaced or removed meanwhile.
-	path, missing := e.lookUp()
-	return path, cmp.Or(missing, err)
-}
-
-func (e *entrypoint) lookUp() (path string, err error) {
+// lookUp returns the path of the command, if there is one. A signal ends it too, since a file system may hang.
+func (e *entrypoint) lookUp() (string, error) {
 	if !e.HasCommand() {
 		return "", nil
 	}
-	return exec.LookPath(e.Name(), e.env)
+	var path string
+	err := e.signals.UntilSignal(func() (err error) {
+		path, err = exec.LookPath(e.Name(), e.env)
+		return err
+	})
+	if err != nil {
+		return "", err // path may still be written
+	}
+	return path, nil
 }
 
-func (e *entrypoint) wait(ctx context.Context) error {
+// wait returns nil once the sidecar is ready.
+func (e *entrypoint) wait() error {
 	if e.Disabled {
 		return nil
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	e.Probe.Start = time.Now()
 	e.report.Begin(e.Probe.Start)
 	e.Probe.OnAttempt = func(a probe.Attempt) {
@@ -151,35 +151,11 @@ func (e *entrypoint) wait(ctx context.Context) error {
 		}
 		e.report.Attempt(a)
 	}
-	return probe.Wait(ctx, e.Probe)
-}
-
-// untilSignal returns what f returns, or a *exec.SignalError if a signal comes first. Then f may hang.
-func (e *entrypoint) untilSignal(f func(context.Context) error) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
-
-	late := time.After(3 * time.Millisecond) // a sidecar that is ready answers sooner, and pays for no more signals
-	heartbeat := time.NewTicker(report.HeartbeatInterval)
-	defer heartbeat.Stop()
-	for {
-		select {
-		case err := <-done:
-			return err
-		case sig := <-e.signals.Caught():
-			return e.signals.End(sig)
-		case <-late:
-			e.signals.CatchAll()
-		case <-heartbeat.C:
-			e.report.Heartbeat()
-		}
-	}
+	return e.signals.UntilSignal(func() error { return probe.Wait(ctx, e.Probe) })
 }
 
 // quit tells the sidecars to quit. It never changes the exit status. After a stop signal it is short: whoever deletes a
-// Pod stops the sidecar too, and the grace period is the app'e.
+// Pod stops the sidecar too, and the grace period is the app's.
 func (e *entrypoint) quit(status int) {
 	if e.QuitOnSuccess && status != 0 {
 		e.report.NotQuit(status)

@@ -1,14 +1,12 @@
 // Package exec becomes the command: it looks it up and replaces the process by execve(2), so that PID, parent,
 // descriptors, signals, exit status and terminal are the command's own by construction.
 //
-// [LookPath] finds the command as execvp(3) would. [Become] runs it and returns only if that failed. [Signals] catches
-// the signals that end a wait. [Supervise] stays as the command's parent instead: what the command sees is the same
-// but for PID, parent and process group.
+// [LookPath] finds the command as execvp(3) would. [Become] runs it and returns only if that failed. [Supervise] stays
+// as the command's parent instead. [Signals] catches the signals that end a wait.
 //
 // Signals are caught by os/signal alone. As PID 1 the Go runtime ends a process with 2 instead of 128+n in two
-// moments: before Catch, and between the hand-over and execve. A signal other than TERM, INT and HUP may be dropped
-// there, and until CatchAll. A direct start has such a window too: the kernel drops each signal that an app has no
-// handler for yet.
+// moments: before Catch, and just before execve. There, and until CatchAll, a signal other than TERM, INT and HUP may be
+// dropped. A direct start has such a window too: the kernel drops each signal that an app has no handler for yet.
 //
 // The Go runtime changes some of what the command sees, before main: it resets inherited SIG_IGN of signals other
 // than HUP, INT and those of job control, unblocks CHLD and the signals that end a Go program (initsig and
@@ -20,18 +18,17 @@ import (
 	"bytes"
 	"cmp"
 	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	osexec "os/exec"
+	"os/signal"
 	"runtime"
 	"strings"
 	"syscall"
 )
-
-// DefaultPath is searched when the environment has no PATH: execvp(3) of glibc and musl search these, in their order.
-const DefaultPath = "/usr/local/bin:/bin:/usr/bin"
 
 // ErrNotInPath is the cause when no directory of PATH has the command.
 var ErrNotInPath = errors.New("not found in PATH")
@@ -61,49 +58,39 @@ func (e *Error) Unwrap() error { return e.Err }
 // so is a program for another architecture: the first bytes of the file tell.
 func LookPath(name string, env []string) (string, error) {
 	path, err := search(name, env)
-	if err != nil {
-		return "", err
+	if err == nil {
+		err = checkFormat(path)
+	} else {
+		err = lookupError(path, err)
 	}
-	if err := checkFormat(path); err != nil {
-		return "", err
-	}
-	return path, nil
+	return path, err
 }
 
-func search(name string, env []string) (string, error) {
+// search returns a path that may be executed, or an error and what it is about.
+func search(name string, env []string) (path string, err error) {
 	if strings.Contains(name, "/") {
-		if err := executable(name); err != nil {
-			return "", lookupError(name, err)
-		}
-		return name, nil
+		return name, executable(name)
 	}
-	denied := error(nil)
+	path, err = name, ErrNotInPath
 	for _, dir := range strings.Split(searchPath(env), ":") { // filepath.SplitList has no element for ""
-		path := cmp.Or(dir, ".") + "/" + name
-		err := executable(path)
-		if err == nil {
-			return path, nil
-		}
-		if name != "" && (errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EISDIR)) && denied == nil {
-			denied = lookupError(path, err)
+		file := cmp.Or(dir, ".") + "/" + name
+		switch cause := executable(file); {
+		case cause == nil:
+			return file, nil
+		case name != "" && (errors.Is(cause, fs.ErrPermission) || errors.Is(cause, syscall.EISDIR)):
+			path, err = file, cause
 		}
 	}
-	if denied != nil {
-		return "", denied
-	}
-	return "", lookupError(name, ErrNotInPath)
+	return path, err
 }
 
-// executable returns nil if path, which has a slash, may be executed, else the errno.
+// executable returns nil if path, which has a slash, may be executed, else the cause.
 func executable(path string) error {
 	_, err := osexec.LookPath(path)
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno
 	}
-	if errors.Is(err, fs.ErrPermission) {
-		return syscall.EACCES
-	}
-	return err
+	return errors.Unwrap(err) // nil, or fs.ErrPermission from the mode where the kernel cannot be asked
 }
 
 func searchPath(env []string) string {
@@ -112,13 +99,13 @@ func searchPath(env []string) string {
 			return path
 		}
 	}
-	return DefaultPath
+	return "/usr/local/bin:/bin:/usr/bin" // as execvp(3) of glibc and musl
 }
 
 func lookupError(name string, err error) *Error {
 	e := &Error{Op: "looking up", Name: name, Err: err, NotFound: errors.Is(err, ErrNotInPath) || errors.Is(err, fs.ErrNotExist)}
 	switch {
-	case errors.Is(err, syscall.EACCES):
+	case errors.Is(err, fs.ErrPermission):
 		e.Hint = "make the file executable: chmod +x"
 	case e.NotFound && strings.HasPrefix(name, "-"):
 		e.Hint = `after "--" comes the command: write flags of envoy-wait before it`
@@ -130,43 +117,49 @@ func lookupError(name string, err error) *Error {
 
 // checkFormat reads as much of a file as the kernel does. A file that it cannot read is left to execve(2).
 func checkFormat(path string) error {
-	const elfMachine = 18 // e_machine in elf(5)
 	head := readHead(path)
 	e := &Error{Op: "looking up", Name: path}
-	if script, ok := bytes.CutPrefix(head, []byte("#!")); ok {
-		if _, err := os.Stat(interpreter(script)); errors.Is(err, fs.ErrNotExist) {
+	if isForeign(head) {
+		e.Err, e.Hint = syscall.ENOEXEC, otherArchitecture
+		return e
+	}
+	if script := interpreter(head); script != "" {
+		if _, err := os.Stat(script); errors.Is(err, fs.ErrNotExist) {
 			e.Err, e.Hint = syscall.ENOENT, missing(head)
 			return e
 		}
-	} else if bytes.HasPrefix(head, []byte(elf.ELFMAG)) && len(head) > elfMachine+1 && !runs(elf.Machine(head[elfMachine])|elf.Machine(head[elfMachine+1])<<8) {
-		e.Err, e.Hint = syscall.ENOEXEC, otherArchitecture
-		return e
 	}
 	return nil
 }
 
 const otherArchitecture = "the program is for another architecture"
 
-// runs reports whether a kernel that runs this program may run one for another machine, too.
-func runs(machine elf.Machine) bool {
+// isForeign reports whether a program is for a machine that this kernel does not run. A kernel of 64 bits runs programs
+// of 32 bits, too.
+func isForeign(head []byte) bool {
+	if len(head) < 20 || !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
+		return false
+	}
+	machine := elf.Machine(binary.LittleEndian.Uint16(head[18:])) // e_machine in elf(5)
 	switch runtime.GOARCH {
 	case "amd64", "386":
-		return machine == elf.EM_X86_64 || machine == elf.EM_386
+		return machine != elf.EM_X86_64 && machine != elf.EM_386
 	case "arm64", "arm":
-		return machine == elf.EM_AARCH64 || machine == elf.EM_ARM
+		return machine != elf.EM_AARCH64 && machine != elf.EM_ARM
 	default:
-		return true
+		return false
 	}
 }
 
 // Become replaces the process by the command at path, with argv (argv[0] as typed) and env. It returns only if that
 // failed: a *SignalError if one of signals came before the point of no return, else an *Error.
 func Become(path string, argv, env []string, signals *Signals) error {
-	if err := signals.handOver(); err != nil {
+	signal.Stop(signals.caught) // returns when all signals so far are in the channel
+	if err := signals.lastLook(); err != nil {
 		return err
 	}
-	// The point of no return. Nothing stands between hand-over and execve: it would lengthen the moment in which a
-	// signal ends the process without a word.
+	// The point of no return. TERM, INT or HUP now ends the process at once, and without a word: so nothing else stands
+	// here, to keep the moment short.
 	return runError(path, syscall.Exec(path, argv, env))
 }
 
@@ -190,20 +183,24 @@ func runError(path string, err error) *Error {
 // missing names what a script, or a dynamically linked program, needs to start.
 func missing(head []byte) string {
 	what := "dynamic loader (it is dynamically linked, and scratch and distroless/static have no libc)"
-	if script, ok := bytes.CutPrefix(head, []byte("#!")); ok {
-		what = fmt.Sprintf("interpreter %q", interpreter(script))
-		if strings.HasSuffix(interpreter(script), "\r") {
+	if script := interpreter(head); script != "" {
+		what = fmt.Sprintf("interpreter %q", script)
+		if strings.HasSuffix(script, "\r") {
 			what += " (Windows line ends)"
 		}
 	}
 	return "the file is there, but its " + what + " is not in this image"
 }
 
-// interpreter returns the path in the first line of a script.
-func interpreter(script []byte) string {
-	line, _, _ := strings.Cut(string(script), "\n")
-	path, _, _ := strings.Cut(strings.TrimLeft(strings.ReplaceAll(line, "\t", " "), " "), " ")
-	return path
+// interpreter returns the path in the first line of a script, or "".
+func interpreter(head []byte) string {
+	line, _, _ := strings.Cut(string(head), "\n")
+	script, isScript := strings.CutPrefix(line, "#!")
+	words := strings.FieldsFunc(script, func(c rune) bool { return c == ' ' || c == '\t' })
+	if !isScript || len(words) == 0 {
+		return ""
+	}
+	return words[0]
 }
 
 // readHead returns the first bytes of a file, or none. A FIFO does not keep it waiting.

@@ -1,22 +1,29 @@
 package exec
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/signal"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// sigrtmin3 is SIGRTMIN+3, systemd's STOPSIGNAL. The C libraries keep the kernel's first real-time signals, 32 to 34,
+// for themselves (signal(7)).
+const sigrtmin3 = syscall.Signal(34 + 3)
 
 // Signals catches the signals that end a wait, and those that Supervise forwards. They must be caught: the kernel drops
 // a signal to PID 1 that has no handler (pid_namespaces(7)), and the Go runtime dies of SIGQUIT with a dump of its
-// goroutines, and drops SIGUSR1.
+// goroutines, and drops SIGUSR1. Its methods are for the goroutine that called Catch, but for CatchAll and AwaitStop.
 type Signals struct {
 	caught  chan os.Signal
 	all     sync.Once
-	stopped atomic.Bool
+	stopped bool
 }
 
 // SignalError says that a signal came before the command was started.
@@ -24,14 +31,14 @@ type SignalError struct{ Signal syscall.Signal }
 
 // Error is the name of the signal, such as "SIGTERM".
 func (e *SignalError) Error() string {
-	if name := signalName(e.Signal); name != "" {
-		return name
+	if e.Signal == sigrtmin3 {
+		return "SIGRTMIN+3"
 	}
-	return fmt.Sprintf("signal %d", int(e.Signal))
+	return cmp.Or(unix.SignalName(e.Signal), fmt.Sprintf("signal %d", int(e.Signal)))
 }
 
-// Catch begins to catch TERM, INT and HUP. Call it first of all in main. Those that are ignored (nohup) stay so. os/signal
-// takes 0.04 to 0.15 ms for each signal, which every start pays: so the others wait for CatchAll.
+// Catch begins to catch TERM, INT and HUP. Call it first of all in main. os/signal takes 0.04 to 0.15 ms for each signal,
+// which every start pays: so the others wait for CatchAll.
 func Catch() *Signals {
 	runtime.LockOSThread() // on the first thread: debuggers expect execve there, and it has the parent death signal
 	s := &Signals{caught: make(chan os.Signal, 1024)}
@@ -40,10 +47,23 @@ func Catch() *Signals {
 }
 
 // CatchAll begins to catch the other signals whose default action ends a process, since an image may name any of them as
-// its STOPSIGNAL. It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those of faults, and
-// real-time signals but RTMIN+3, systemd's STOPSIGNAL. WINCH, httpd's STOPSIGNAL, is caught where no terminal is attached.
-func (s *Signals) CatchAll() { s.all.Do(func() { s.catch(otherSignals()...) }) }
+// its STOPSIGNAL. It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those of faults,
+// STKFLT, which os/signal does not have, and real-time signals but RTMIN+3. WINCH is httpd's STOPSIGNAL; on a terminal it
+// only means a new size of the window.
+func (s *Signals) CatchAll() {
+	s.all.Do(func() {
+		s.catch(syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGXCPU,
+			syscall.SIGIO, syscall.SIGABRT, sigrtmin3,
+			unix.SignalNum("SIGPWR")) // 0 where there is none: outside Linux
+		if tty, err := os.Open("/dev/tty"); err == nil {
+			_ = tty.Close()
+		} else {
+			s.catch(syscall.SIGWINCH)
+		}
+	})
+}
 
+// catch leaves signals that are ignored (nohup) as they are.
 func (s *Signals) catch(signals ...syscall.Signal) {
 	for _, sig := range signals {
 		if !signal.Ignored(sig) {
@@ -52,19 +72,41 @@ func (s *Signals) catch(signals ...syscall.Signal) {
 	}
 }
 
-// Caught returns the channel on which the signals come. Whoever takes a signal out of it passes it to End.
-func (s *Signals) Caught() <-chan os.Signal { return s.caught }
+// UntilSignal returns what f returns, or a *SignalError if a signal comes first. Then f may go on, or hang.
+func (s *Signals) UntilSignal(f func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- f() }()
+	late := time.After(3 * time.Millisecond) // a sidecar that is ready answers sooner, and pays for no more signals
+	for {
+		select {
+		case err := <-done:
+			return err
+		case sig := <-s.caught:
+			return s.end(sig)
+		case <-late:
+			s.CatchAll()
+		}
+	}
+}
 
-// End notes that a signal has ended the wait, and returns the error that says so.
-func (s *Signals) End(sig os.Signal) *SignalError {
-	s.stopped.Store(true)
-	number, _ := sig.(syscall.Signal)
-	return &SignalError{Signal: number}
+func (s *Signals) end(sig os.Signal) error {
+	s.stopped = true
+	return &SignalError{sig.(syscall.Signal)}
+}
+
+// lastLook returns the signal that came first, if any, as a *SignalError.
+func (s *Signals) lastLook() error {
+	select {
+	case sig := <-s.caught:
+		return s.end(sig)
+	default:
+		return nil
+	}
 }
 
 // Stopped reports whether a signal has ended the wait, or Supervise has forwarded TERM, INT or QUIT to the command.
 // Other signals, such as USR1, stop nothing.
-func (s *Signals) Stopped() bool { return s.stopped.Load() }
+func (s *Signals) Stopped() bool { return s.stopped }
 
 // AwaitStop returns when TERM, INT or QUIT comes after the command has ended.
 func (s *Signals) AwaitStop() {
@@ -77,21 +119,4 @@ func (s *Signals) AwaitStop() {
 
 func isStop(sig os.Signal) bool {
 	return sig == syscall.SIGTERM || sig == syscall.SIGINT || sig == syscall.SIGQUIT
-}
-
-// handOver ends the catching. A signal that came before is returned as a *SignalError. TERM, INT or HUP that comes
-// from now on ends the process at once, until execve(2) gives it to the command.
-func (s *Signals) handOver() error {
-	signal.Stop(s.caught) // returns when all signals so far are in the channel
-	return s.lastLook()
-}
-
-// lastLook returns the signal that came first, if any, as a *SignalError.
-func (s *Signals) lastLook() error {
-	select {
-	case sig := <-s.caught:
-		return s.End(sig)
-	default:
-		return nil
-	}
 }

@@ -25,8 +25,7 @@ import (
 // There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT, which
 // follows each TERM and HUP: without it the command could not end.
 func Supervise(path string, argv, env []string, signals *Signals) (status int, err error) {
-	signals.CatchAll()
-	signals.catch(append(forwarded(), syscall.SIGCHLD)...)
+	signals.catch(supervised()...)
 	if err := signals.lastLook(); err != nil {
 		return 0, err
 	}
@@ -44,34 +43,19 @@ func Supervise(path string, argv, env []string, signals *Signals) (status int, e
 		return 0, runError(path, err)
 	}
 	closeInherited()
-	for sig := range signals.caught {
-		forward(pid, sig, signals)
+	for {
+		signals.forward(<-signals.caught, pid)
 		if status, ended := reap(pid); ended {
-			return exitStatus(status), nil
+			return status, nil
 		}
 	}
-	return 0, nil // never: nobody closes the channel
 }
 
-// forward passes a signal on. The command is not reaped yet, so the PID is still its own.
-func forward(pid int, sig os.Signal, signals *Signals) {
-	if sig == syscall.SIGCHLD {
-		return
-	}
-	if isStop(sig) {
-		signals.stopped.Store(true)
-	}
-	_ = syscall.Kill(pid, sig.(syscall.Signal))
-	if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
-		_ = syscall.Kill(pid, syscall.SIGCONT)
-	}
-}
-
-// forwarded are the signals that Supervise forwards.
-func forwarded() (signals []syscall.Signal) {
+// supervised are CHLD and the signals to forward.
+func supervised() (signals []syscall.Signal) {
 	for sig := syscall.Signal(1); sig <= 64; sig++ {
 		switch sig {
-		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGPROF, syscall.SIGURG, 32, 33, 34,
+		case syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGPIPE, syscall.SIGPROF, syscall.SIGURG, 32, 33, 34,
 			syscall.SIGILL, syscall.SIGTRAP, syscall.SIGBUS, syscall.SIGFPE, syscall.SIGSEGV, syscall.SIGSYS, syscall.SIGSTKFLT:
 		default:
 			signals = append(signals, sig)
@@ -80,29 +64,35 @@ func forwarded() (signals []syscall.Signal) {
 	return signals
 }
 
-// reap takes all children that have ended, and returns the status of the command if that is one of them.
-func reap(command int) (status syscall.WaitStatus, ended bool) {
+// forward passes a signal on. The command is not reaped yet, so the PID is still its own.
+func (s *Signals) forward(sig os.Signal, pid int) {
+	if sig == syscall.SIGCHLD {
+		return
+	}
+	s.stopped = s.stopped || isStop(sig)
+	_ = syscall.Kill(pid, sig.(syscall.Signal))
+	if sig == syscall.SIGTERM || sig == syscall.SIGHUP {
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	}
+}
+
+// reap takes all children that have ended, and returns the exit status of the command if it is one of them.
+func reap(command int) (status int, ended bool) {
 	for {
 		var s syscall.WaitStatus
-		pid, _ := syscall.Wait4(-1, &s, syscall.WNOHANG, nil)
-		if pid <= 0 {
+		switch pid, _ := syscall.Wait4(-1, &s, syscall.WNOHANG, nil); {
+		case pid <= 0:
 			return status, ended
-		}
-		if pid == command {
-			status, ended = s, true
+		case pid == command && s.Signaled():
+			status, ended = 128+int(s.Signal()), true
+		case pid == command:
+			status, ended = s.ExitStatus(), true
 		}
 	}
 }
 
-func exitStatus(status syscall.WaitStatus) int {
-	if status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return status.ExitStatus()
-}
-
-// closeInherited closes the descriptors that this process shares with the command: what the command closes is closed.
-// Those of our own have O_CLOEXEC. Stdin and stdout become /dev/null, and stderr stays for the log.
+// closeInherited closes the descriptors that this process shares with the command. Those of our own have O_CLOEXEC.
+// Stdin and stdout become /dev/null, and stderr stays for the log.
 func closeInherited() {
 	if null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
 		_ = unix.Dup3(null, 0, unix.O_CLOEXEC)
@@ -111,8 +101,9 @@ func closeInherited() {
 	}
 	open, _ := os.ReadDir("/proc/self/fd")
 	for _, entry := range open {
-		fd, err := strconv.Atoi(entry.Name())
-		if flags, errFlags := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && errFlags == nil && fd > 2 && flags&unix.FD_CLOEXEC == 0 {
+		fd, _ := strconv.Atoi(entry.Name())
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if fd > 2 && err == nil && flags&unix.FD_CLOEXEC == 0 {
 			_ = unix.Close(fd)
 		}
 	}
@@ -123,18 +114,25 @@ func ourTerminal() int {
 	if group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP); err != nil || group != unix.Getpgrp() {
 		return -1
 	}
-	terminal, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return -1
-	}
+	terminal, _ := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3) // -1 with an error
 	return terminal
 }
 
 // takeBack gives the terminal to our group again, for the script around us.
 func takeBack(terminal int) {
 	if terminal >= 0 {
-		WriteInBackground() // which the kernel takes this for
+		WriteInBackground() // the kernel takes this for a write
 		_ = unix.IoctlSetPointerInt(terminal, unix.TIOCSPGRP, unix.Getpgrp())
 		_ = unix.Close(terminal)
 	}
+}
+
+// WriteInBackground lets the calling goroutine write to a terminal that another process group has: with stty tostop
+// the kernel would stop us (tty_check_change in the kernel). It blocks TTOU for the thread of this goroutine, and
+// keeps the goroutine on it. To ignore TTOU would be no help: the command would inherit that.
+func WriteInBackground() {
+	runtime.LockOSThread()
+	mask := unix.Sigset_t{}
+	mask.Val[0] = 1 << (syscall.SIGTTOU - 1)
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &mask, nil)
 }

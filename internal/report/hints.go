@@ -1,8 +1,8 @@
 package report
 
 import (
-	"net/http"
 	neturl "net/url"
+	"slices"
 	"strings"
 
 	"github.com/envoy-wait/envoy-wait/probe"
@@ -13,11 +13,11 @@ type hint struct {
 	at      string        // how port and path of the URL begin, such as ":15020/"
 	scheme  string        // of the URL
 	outcome probe.Outcome // of the last attempt
-	status  [2]int        // the least and the most
+	status  int           // such as 503, or 5 for each 5xx
 	cause   string        // part of the last cause
 	never   bool          // no attempt has reached the endpoint
 	job     bool          // the command is a Job's
-	text    string
+	text    string        // or "" for no hint
 }
 
 type hints []hint
@@ -32,7 +32,7 @@ func (table hints) find(a probe.Attempt, job bool) string {
 		if strings.HasPrefix(":"+u.Port()+u.Path, h.at) &&
 			(h.scheme == "" || h.scheme == u.Scheme) &&
 			(h.outcome == 0 || h.outcome == a.Outcome) &&
-			(h.status[1] == 0 || h.status[0] <= a.Status && a.Status <= h.status[1]) &&
+			(h.status == 0 || h.status == a.Status || h.status == a.Status/100) &&
 			strings.Contains(a.Cause(), h.cause) &&
 			(!h.never || !a.Reached) && (!h.job || job) {
 			return h.text
@@ -41,7 +41,19 @@ func (table hints) find(a probe.Attempt, job bool) string {
 	return ""
 }
 
-func exactly(status int) [2]int { return [2]int{status, status} }
+// all returns the end of a message with the hints for attempts, each one once.
+func (table hints) all(job bool, attempts ...probe.Attempt) string {
+	var texts []string
+	for _, a := range attempts {
+		if text := table.find(a, job); text != "" && !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) == 0 {
+		return ""
+	}
+	return "; hint: " + strings.Join(texts, "; ")
+}
 
 // waitHints are for a wait that timed out. The first that fits counts.
 var waitHints = hints{
@@ -59,11 +71,12 @@ var waitHints = hints{
 	{outcome: probe.Refused, never: true, job: true, text: noSidecar + "; a Job's first try may have told it to quit: set restartPolicy Never"},
 	{outcome: probe.Refused, never: true, text: noSidecar},
 	{outcome: probe.Refused, text: "the sidecar was there and is gone: look at its restarts and its last log"},
-	{at: ":15020/", status: exactly(http.StatusServiceUnavailable), text: "the sidecar has no configuration yet: look for the reason in the log of istio-proxy, and whether it reaches istiod"},
-	{at: ":3500/", status: exactly(http.StatusInternalServerError), text: "Dapr says 500 until it is ready: look for the reason in the log of daprd"},
-	{status: exactly(http.StatusServiceUnavailable), text: "the sidecar runs and is not ready: look for the reason in its log, and whether it reaches its control plane"},
+	{at: ":15020/", status: 503, text: "the sidecar has no configuration yet: look for the reason in the log of istio-proxy, and whether it reaches istiod"},
+	{at: ":3500/", status: 500, text: "Dapr says 500 until it is ready: look for the reason in the log of daprd"},
+	{status: 503, text: "the sidecar runs and is not ready: look for the reason in its log, and whether it reaches its control plane"},
 	{outcome: probe.NotHTTP, text: notReadiness},
-	{outcome: probe.Unready, status: [2]int{100, 499}, text: notReadiness},
+	{status: 5},
+	{outcome: probe.Unready, text: notReadiness},
 	{at: ":15021/", outcome: probe.NoAnswer, text: "Envoy does not answer: look at the sidecar's CPU limit and its log"},
 	{at: ":15020/", outcome: probe.NoAnswer, text: "Istio's agent does not answer, often because Envoy's admin hangs: look at the sidecar's CPU limit and its log"},
 	{outcome: probe.NoAnswer, text: "the sidecar does not answer: look at its CPU limit and its log"},
@@ -76,15 +89,15 @@ const (
 
 // quitHints are for a sidecar that was not told to quit. The first that fits counts.
 var quitHints = hints{
-	{at: ":4191/", status: exactly(http.StatusNotFound), text: "Linkerd's shutdown endpoint is off by default: set proxy.enableShutdownEndpoint=true in Helm"},
-	{at: ":3500/", status: exactly(http.StatusUnauthorized), text: "the sidecar wants a token (DAPR_API_TOKEN), which envoy-wait never sends"},
-	{at: ":20600/", outcome: probe.Refused, text: "20600 is the port that consul-k8s passes; the default of consul-dataplane is 20300: name it with --quit-url"},
+	{at: ":4191/", status: 404, text: "Linkerd's shutdown endpoint is off by default: set proxy.enableShutdownEndpoint=true in Helm"},
+	{at: ":3500/", status: 401, text: "the sidecar wants a token (DAPR_API_TOKEN), which envoy-wait never sends"},
+	{at: ":20600/", outcome: probe.Refused, text: "20600 is consul-k8s's port: elsewhere use --quit-url http://127.0.0.1:20300/graceful_shutdown in place of --quit"},
 	{at: ":9091/", outcome: probe.Refused, text: "start cloud-sql-proxy with --quitquitquit"},
-	{status: exactly(http.StatusUnauthorized), text: "the sidecar wants credentials"},
-	{status: exactly(http.StatusNotFound), text: "no such endpoint: look at the URL, and whether shutdown is enabled in this sidecar"},
-	{status: exactly(http.StatusForbidden), text: "the sidecar takes this from its own Pod's loopback only: use the host localhost"},
-	{status: exactly(http.StatusMethodNotAllowed), text: "it takes no POST: this is not a quit endpoint"},
-	{status: [2]int{500, 599}, text: "the sidecar could not quit: look for the reason in its log"},
+	{status: 401, text: "the sidecar wants credentials"},
+	{status: 404, text: "no such endpoint: look at the URL, and whether shutdown is enabled in this sidecar"},
+	{status: 403, text: "the sidecar takes this from its own Pod's loopback only: use the host localhost"},
+	{status: 405, text: "it takes no POST: this is not a quit endpoint"},
+	{status: 5, text: "the sidecar could not quit: look for the reason in its log"},
 	{outcome: probe.Refused, text: "nothing listens there: the sidecar has ended already, or there is none in this Pod"},
 	{outcome: probe.NoAnswer, text: "the sidecar may not have noticed, and then the Job's Pod does not complete"},
 }

@@ -2,10 +2,7 @@ package report
 
 import (
 	"fmt"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/envoy-wait/envoy-wait/probe"
 )
@@ -26,25 +23,18 @@ const (
 // most of the line.
 func drawn(text string) string { return noWrap + text + wrap + "\r" }
 
-// inBackground reports whether the terminal is not ours to draw on: it is a shell's.
-func inBackground(terminal syscall.RawConn) (background bool) {
-	if terminal != nil {
-		_ = terminal.Control(func(fd uintptr) {
-			group, err := unix.IoctlGetInt(int(fd), unix.TIOCGPGRP)
-			background = err == nil && group != unix.Getpgrp()
-		})
-	}
-	return background
-}
-
-// redraw is called each redrawInterval while the wait lasts.
+// redraw draws the live line each redrawInterval while the wait lasts, once its first endpoint was asked.
 func (r *Reporter) redraw() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if pending := r.pending(); !r.over && len(pending) > 0 {
-		r.out.draw(r.progress(pending[0]))
-		r.redraws.Reset(redrawInterval)
+	pending := r.pending()
+	if r.over || len(pending) == 0 {
+		return
 	}
+	if pending[0].Number > 0 {
+		r.out.draw(r.progress(pending[0]))
+	}
+	time.AfterFunc(redrawInterval, r.redraw)
 }
 
 // progress is the text of the live line: how long the wait takes, how long it may take, and why.

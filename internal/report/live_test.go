@@ -15,8 +15,7 @@ import (
 func drawing(t *testing.T, o Options, scenario func(*Reporter)) (written string) {
 	t.Helper()
 	o.Format = "text"
-	return reporting(t, o, func(r *Reporter) {
-		r.live = true
+	return reportingOn(t, o, true, func(r *Reporter) {
 		scenario(r)
 		time.Sleep(time.Hour) // nothing is drawn after the end
 	})
@@ -27,8 +26,8 @@ func TestLiveLine(t *testing.T) {
 		r.Attempt(refused(1))
 		time.Sleep(249 * time.Millisecond) // nothing yet
 		r.Attempt(status(2, 503))
-		time.Sleep(9852 * time.Millisecond)
-		r.Heartbeat()
+		time.Sleep(1852 * time.Millisecond)
+		r.Attempt(status(3, 500))
 		r.Attempt(status(4, 200))
 		time.Sleep(time.Second)
 		r.Ready()
@@ -38,11 +37,11 @@ func TestLiveLine(t *testing.T) {
 	}
 	want := "envoy-wait: waiting for " + url + ": connection refused\n" +
 		"envoy-wait: " + url + ": status 503, was connection refused\n" + line(0)
-	for i := 2; i <= 40; i++ {
+	for i := 2; i <= 8; i++ {
 		want += eraseLine + line(i/4)
 	}
-	want += eraseLine + "envoy-wait: still waiting after 10s: " + url + ": status 503\n" + line(10)
-	want += eraseLine + "envoy-wait: ready after 11.101s, starting \"app\"\n"
+	want += eraseLine + "envoy-wait: " + url + ": status 500, was status 503\n" + line(2)
+	want += eraseLine + "envoy-wait: ready after 3.101s, starting \"app\"\n"
 	if got != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
@@ -101,8 +100,9 @@ func TestNoLiveLine(t *testing.T) {
 func TestLiveLineOnATerminalThatIsStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(stuckWriter)
-		r := New(stuck, app())
+		r := New(stuck, app(level("warn")))
 		r.live = true
+		r.Begin(time.Now())
 		r.Attempt(refused(1))
 		time.Sleep(time.Hour)
 		if n := len(r.out.queue); n > 1 {

@@ -11,14 +11,10 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-var levels = map[string]zerolog.Level{
-	"debug": zerolog.DebugLevel, "": zerolog.InfoLevel, "info": zerolog.InfoLevel, "warn": zerolog.WarnLevel, "error": zerolog.ErrorLevel,
-}
+var levels = []string{"debug", "info", "warn", "error"} // zerolog's, in their order
 
-// severities are Cloud Logging's names: cloud.google.com/logging/docs/structured-logging.
-var severities = map[zerolog.Level]string{
-	zerolog.DebugLevel: "DEBUG", zerolog.InfoLevel: "INFO", zerolog.WarnLevel: "WARNING", zerolog.ErrorLevel: "ERROR",
-}
+// severities are Cloud Logging's names of levels: cloud.google.com/logging/docs/structured-logging.
+var severities = []string{"DEBUG", "INFO", "WARNING", "ERROR"}
 
 // fields adds to a JSON line.
 type fields = func(*zerolog.Event)
@@ -26,6 +22,7 @@ type fields = func(*zerolog.Event)
 func newLogger(w io.Writer) zerolog.Logger {
 	zerolog.LevelFieldName = "severity"
 	zerolog.LevelFieldMarshalFunc = func(l zerolog.Level) string { return severities[l] }
+	zerolog.DurationFieldUnit = time.Second
 	zerolog.TimeFieldFormat = time.RFC3339Nano
 	zerolog.TimestampFunc = func() time.Time { return time.Now().UTC() } //nolint:forbidigo // it is shown, not measured with
 	return zerolog.New(w).With().Str("logger", "envoy-wait").Logger()
@@ -35,7 +32,7 @@ func newLogger(w io.Writer) zerolog.Logger {
 func (r *Reporter) say(level zerolog.Level, message string, all ...fields) {
 	message = printable(message)
 	switch {
-	case level < levels[r.options.Level]:
+	case level < r.level:
 	case r.text && level == zerolog.WarnLevel:
 		_, _ = io.WriteString(r.out, "envoy-wait: warning: "+message+"\n")
 	case r.text:
@@ -61,7 +58,7 @@ func (r *Reporter) about(attempts ...probe.Attempt) fields {
 			targets.Dict(endpoint(zerolog.Dict(), a))
 		}
 		if !r.options.Once {
-			event.Float64("elapsed", seconds(r.elapsed()))
+			event.Dur("elapsed", r.elapsed().Round(time.Millisecond))
 		}
 		if event.Int("attempts", sum); len(attempts) == 1 {
 			endpoint(event, attempts[0])
@@ -83,11 +80,6 @@ func endpoint(event *zerolog.Event, a probe.Attempt) *zerolog.Event {
 
 func exitStatus(status int) fields {
 	return func(event *zerolog.Event) { event.Int("exit_status", status) }
-}
-
-// seconds are those of d to the millisecond. Duration.Seconds would make 1.5110000000000001 of 1.511.
-func seconds(d time.Duration) float64 {
-	return float64(d.Round(time.Millisecond).Milliseconds()) / 1000
 }
 
 // printable makes text fit to be printed: no password in a URL, and nothing that ends a line, drives a terminal (C0

@@ -20,11 +20,10 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// HeartbeatInterval is how often Heartbeat is to be called.
-const HeartbeatInterval = 10 * time.Second
-
-// maxChanges is how many lines about changes of state a minute may have.
-const maxChanges = 10
+const (
+	heartbeatInterval = 10 * time.Second
+	maxChanges        = 10 // lines about changes of state in a minute
+)
 
 // Options say what to report, and how. The zero value is right for an error of configuration.
 type Options struct {
@@ -47,23 +46,24 @@ type Options struct {
 type Reporter struct {
 	options Options
 	out     *writer
-	text    bool
 	log     zerolog.Logger
+	level   zerolog.Level
+	text    bool      // not JSON
+	live    bool      // there may be a live line
+	start   time.Time // of the wait
 
 	mu      sync.Mutex      // guards what follows
-	start   time.Time       // of the wait, zero before it
 	over    bool            // the wait has ended
 	last    []probe.Attempt // at each URL, in their order
 	changes []time.Time     // of the last lines about changes of state
-	redraws *time.Timer     // of the live line, or nil where there is none yet
-	live    bool            // there may be a live line
 }
 
 // New returns a Reporter that writes to stderr.
 func New(stderr io.Writer, options Options) *Reporter {
-	r := &Reporter{options: options, out: newWriter(stderr, options.OnTerminal)}
-	r.text = options.Format == "text" || options.Format != "json" && isTerminal(r.out.conn)
-	r.live = r.text && options.LiveLine && !options.Once && levels[options.Level] <= zerolog.InfoLevel && isTerminal(r.out.conn)
+	r := &Reporter{options: options, out: newWriter(stderr, options.OnTerminal), start: time.Now()}
+	r.level = zerolog.Level(slices.Index(levels, options.Level))
+	r.text = options.Format == "text" || options.Format != "json" && r.out.isTerminal()
+	r.live = r.text && options.LiveLine && !options.Once && r.level <= zerolog.InfoLevel && r.out.isTerminal()
 	r.log = newLogger(r.out)
 	if !options.Once { // see timedOut
 		r.log = r.log.With().Timestamp().Logger()
@@ -77,11 +77,13 @@ func New(stderr io.Writer, options Options) *Reporter {
 // Warn says what was ignored.
 func (r *Reporter) Warn(warning string) { r.say(zerolog.WarnLevel, warning) }
 
-// Begin says when the wait has begun, which all times count from.
+// Begin says when the wait has begun, which all times count from. Call it before the first Attempt.
 func (r *Reporter) Begin(start time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.start = start
+	time.AfterFunc(heartbeatInterval, r.heartbeat)
+	if r.live {
+		time.AfterFunc(redrawInterval, r.redraw)
+	}
 }
 
 // Attempt is the hook of probe.Wait: it says when something changes. At the level debug it tells each attempt.
@@ -98,9 +100,6 @@ func (r *Reporter) Attempt(a probe.Attempt) {
 	pending := r.pending()
 	if len(pending) == 0 || r.options.Once {
 		return // the last line says it
-	}
-	if r.live && r.redraws == nil {
-		r.redraws = time.AfterFunc(redrawInterval, r.redraw)
 	}
 
 	first := before.Number == 0
@@ -127,21 +126,24 @@ func (r *Reporter) mayReportChange() bool {
 	return true
 }
 
-// Heartbeat says that the wait goes on, and for what. It is silent where the last line is about to come.
-func (r *Reporter) Heartbeat() {
+// heartbeat says that the wait goes on, and for what. It is silent where the last line is about to come.
+func (r *Reporter) heartbeat() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	pending := r.pending()
 	remaining, ends := r.remaining()
-	if pending := r.pending(); !r.over && !r.start.IsZero() && len(pending) > 0 && (!ends || remaining >= time.Second) {
-		r.waiting(fmt.Sprintf("still waiting after %v: %s", r.elapsed().Round(time.Second), causes(pending...)), pending...)
+	if r.over || len(pending) == 0 || ends && remaining < time.Second {
+		return
 	}
+	r.waiting(fmt.Sprintf("still waiting after %v: %s", r.elapsed().Round(time.Second), causes(pending...)), pending...)
+	time.AfterFunc(heartbeatInterval, r.heartbeat)
 }
 
 // waiting writes a line in the middle of the wait.
 func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 	r.say(zerolog.InfoLevel, message, r.about(about...), func(event *zerolog.Event) {
 		if remaining, ends := r.remaining(); ends {
-			event.Float64("remaining", seconds(remaining))
+			event.Dur("remaining", remaining.Round(time.Millisecond))
 		}
 	})
 }
@@ -191,27 +193,20 @@ func (r *Reporter) end(line func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
-	if r.redraws != nil {
-		r.redraws.Stop()
-		r.out.draw("")
-	}
+	r.out.draw("")
 	line()
 }
 
 // Quit is the hook of probe.Quit: it says whether the sidecar was told to quit.
 func (r *Reporter) Quit(a probe.Attempt) {
 	level, message := zerolog.InfoLevel, "told to quit: "+causes(a)
-	switch {
-	case a.Outcome != probe.Ready:
-		level, message = zerolog.WarnLevel, "not "+message
-		if hint := quitHints.find(a, r.options.Job); hint != "" {
-			message += "; hint: " + hint
-		}
-	case a.Status == 0:
+	if a.Outcome != probe.Ready {
+		level, message = zerolog.WarnLevel, "not "+message+quitHints.all(r.options.Job, a)
+	} else if a.Status == 0 {
 		message = "told to quit: " + probe.Redact(a.URL) + ": gone before it answered"
 	}
 	r.say(level, message, func(event *zerolog.Event) {
-		endpoint(event.Float64("elapsed", seconds(a.Elapsed)).Int("attempts", a.Number), a)
+		endpoint(event.Dur("elapsed", a.Elapsed.Round(time.Millisecond)).Int("attempts", a.Number), a)
 	})
 	r.out.flush()
 }
@@ -238,37 +233,21 @@ func (r *Reporter) interrupted(signal error) string {
 }
 
 func (r *Reporter) timedOut(timeout *probe.TimeoutError, then string) string {
-	what := "not ready"
+	what, hints := "not ready", waitHints.all(r.options.Job, timeout.Pending...)
 	if timeout.Absent {
-		what = "no sidecar"
+		what, hints = "no sidecar", ""
 	}
 	if !timeout.Once { // what a probe says becomes an event, and the kubelet counts equal ones
 		what += fmt.Sprintf(" after %v", timeout.Elapsed.Round(time.Millisecond))
 	}
-	message := what + then + ": " + causes(timeout.Pending...)
-	var hints []string
-	for _, a := range timeout.Pending {
-		if hint := waitHints.find(a, r.options.Job); hint != "" && !timeout.Absent && !slices.Contains(hints, hint) {
-			hints = append(hints, hint)
-		}
-	}
-	if len(hints) > 0 {
-		message += "; hint: " + strings.Join(hints, "; ")
-	}
-	return message
+	return what + then + ": " + causes(timeout.Pending...) + hints
 }
 
 func (r *Reporter) pending() []probe.Attempt {
 	return slices.DeleteFunc(slices.Clone(r.last), func(a probe.Attempt) bool { return a.Outcome == probe.Ready })
 }
 
-// elapsed is how long the wait has taken, 0 before it.
-func (r *Reporter) elapsed() time.Duration {
-	if r.start.IsZero() {
-		return 0
-	}
-	return time.Since(r.start)
-}
+func (r *Reporter) elapsed() time.Duration { return time.Since(r.start) }
 
 // remaining is the time to the deadline, where there is one.
 func (r *Reporter) remaining() (left time.Duration, ends bool) {

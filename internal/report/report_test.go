@@ -10,7 +10,6 @@ import (
 	neturl "net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,9 +51,16 @@ func (s *stderr) Write(p []byte) (int, error) {
 // reporting runs scenario with a Reporter in virtual time, and returns what it wrote.
 func reporting(t *testing.T, o Options, scenario func(*Reporter)) (written string) {
 	t.Helper()
+	return reportingOn(t, o, false, scenario)
+}
+
+// reportingOn is reporting with a live line, or without.
+func reportingOn(t *testing.T, o Options, live bool, scenario func(*Reporter)) (written string) {
+	t.Helper()
 	synctest.Test(t, func(*testing.T) {
 		out := &stderr{}
 		r := New(out, o)
+		r.live = live
 		r.Begin(time.Now())
 		defer close(r.out.queue)
 		scenario(r)
@@ -124,7 +130,6 @@ func TestReportOfAnOrdinaryStart(t *testing.T) {
 		r.Attempt(status(3, 503))
 		r.Attempt(status(4, 503))
 		time.Sleep(10 * time.Second)
-		r.Heartbeat()
 		r.Attempt(status(5, 200))
 		r.Ready()
 		r.Attempt(status(6, 503)) // one that is late
@@ -135,7 +140,7 @@ func TestReportOfAnOrdinaryStart(t *testing.T) {
 		map[string]any{"message": url + ": status 503, was connection refused", "status": 503.0, "error": nil,
 			"attempts": 3.0, "elapsed": 0.25, "remaining": 59.75},
 		map[string]any{"message": "still waiting after 10s: " + url + ": status 503", "status": 503.0,
-			"attempts": 4.0, "elapsed": 10.25, "remaining": 49.75},
+			"attempts": 4.0, "elapsed": 10.0, "remaining": 50.0},
 		map[string]any{"severity": "INFO", "message": `ready after 10.25s, starting "app"`, "url": url, "status": 200.0,
 			"attempts": 5.0, "elapsed": 10.25, "remaining": nil},
 	)
@@ -160,7 +165,7 @@ func TestReportOfSeveralEndpoints(t *testing.T) {
 		r.Attempt(probe.Attempt{URL: "http://third/", Number: 1, Outcome: probe.Ready, Status: 200}) // never pending
 		r.Attempt(refused(1))
 		r.Attempt(probe.Attempt{URL: other, Number: 1, Outcome: probe.Unready, Status: 503})
-		r.Heartbeat()
+		time.Sleep(heartbeatInterval + 1)
 		r.Attempt(status(2, 200))
 		r.Attempt(probe.Attempt{URL: other, Number: 2, Outcome: probe.Ready, Status: 200})
 		r.Ready()
@@ -168,9 +173,9 @@ func TestReportOfSeveralEndpoints(t *testing.T) {
 	wants(t, got,
 		map[string]any{"message": "waiting for " + url + ": connection refused"},
 		map[string]any{"message": "waiting for https://xxxxx@other/: status 503", "url": "https://xxxxx@other/"},
-		map[string]any{"message": "still waiting after 0s: " + url + ": connection refused; https://xxxxx@other/: status 503", "attempts": 2.0},
+		map[string]any{"message": "still waiting after 10s: " + url + ": connection refused; https://xxxxx@other/: status 503", "attempts": 2.0},
 		map[string]any{"message": url + " is ready, waiting for https://xxxxx@other/: status 503"},
-		map[string]any{"message": `ready after 0s, starting "app"`, "attempts": 5.0},
+		map[string]any{"message": `ready after 10s, starting "app"`, "attempts": 5.0},
 	)
 	if targets, ok := got[2]["targets"].([]any); !ok || len(targets) != 2 {
 		t.Errorf("got the targets %v, want two", got[2]["targets"])
@@ -186,9 +191,6 @@ func TestReportOfAnEndpointThatFlaps(t *testing.T) {
 				r.Attempt(refused(i + 1))
 			} else {
 				r.Attempt(status(i+1, 503))
-			}
-			if i%100 == 99 {
-				r.Heartbeat()
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -266,7 +268,7 @@ func TestHints(t *testing.T) {
 		want    string
 	}{
 		"istio refuses":           {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Refused}, "nothing listens there"},
-		"consul refuses":          {probe.Attempt{URL: "http://127.0.0.1:20600/graceful_shutdown", Outcome: probe.Refused}, "20300"},
+		"consul refuses":          {probe.Attempt{URL: "http://127.0.0.1:20600/graceful_shutdown", Outcome: probe.Refused}, "use --quit-url http://127.0.0.1:20300/graceful_shutdown in place of --quit"},
 		"cloud-sql-proxy refuses": {probe.Attempt{URL: "http://localhost:9091/quitquitquit", Outcome: probe.Refused}, "--quitquitquit"},
 		"404 of linkerd":          {probe.Attempt{URL: "http://localhost:4191/shutdown", Outcome: probe.Unready, Status: 404}, "proxy.enableShutdownEndpoint=true"},
 		"404":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 404}, "no such endpoint"},
@@ -319,10 +321,7 @@ func TestReportOfATimeout(t *testing.T) {
 func TestNoHeartbeatAtTheDeadline(t *testing.T) {
 	got := reported(t, app(func(o *Options) { o.Timeout = 20 * time.Second }), func(r *Reporter) {
 		r.Attempt(refused(1))
-		time.Sleep(10 * time.Second)
-		r.Heartbeat()
-		time.Sleep(10 * time.Second)
-		r.Heartbeat()
+		time.Sleep(time.Minute)
 	})
 	if len(got) != 2 {
 		t.Errorf("got %d lines, want the first and one heartbeat", len(got))
@@ -349,14 +348,14 @@ func TestReportOfOneAttempt(t *testing.T) {
 }
 
 func TestReportOfASignal(t *testing.T) {
-	got := reported(t, app(), func(r *Reporter) {
+	got := reported(t, app(level("debug")), func(r *Reporter) {
 		r.Attempt(refused(1))
 		time.Sleep(3200 * time.Millisecond)
 		r.Failed(errors.New("SIGTERM"), 143)
 		r.Attempt(status(2, 503)) // nothing is reported after the end
-		r.Heartbeat()
+		time.Sleep(time.Minute)
 	})
-	wants(t, got[1:], map[string]any{"severity": "WARNING", "message": `SIGTERM after 3.2s, "app" not started`,
+	wants(t, got[2:], map[string]any{"severity": "WARNING", "message": `SIGTERM after 3.2s, "app" not started`,
 		"exit_status": 143.0, "error": "connection refused"})
 }
 
@@ -433,11 +432,19 @@ func TestPasswordsAreNotPrinted(t *testing.T) {
 	}
 }
 
+// Seconds have no digits that a float64 made up.
 func TestSeconds(t *testing.T) {
+	var out bytes.Buffer
+	log := newLogger(&out)
 	for ms := range 100000 {
-		want := strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%03d", ms/1000, ms%1000), "0"), ".")
-		if got := strconv.FormatFloat(seconds(time.Duration(ms)*time.Millisecond+499*time.Microsecond), 'f', -1, 64); got != want {
-			t.Fatalf("got %s, want %s", got, want)
+		out.Reset()
+		log.Log().Dur("elapsed", time.Duration(ms)*time.Millisecond).Send()
+		want := strings.TrimRight(strings.TrimRight(fmt.Sprintf(`"elapsed":%d.%03d`, ms/1000, ms%1000), "0"), ".")
+		if ms == 0 {
+			want = `"elapsed":0`
+		}
+		if got := out.String(); !strings.Contains(got, want+"}") {
+			t.Fatalf("got %s, want %s in it", got, want)
 		}
 	}
 }
@@ -446,7 +453,7 @@ func TestLevels(t *testing.T) {
 	for name, want := range map[string]int{"debug": 4, "info": 3, "warn": 1, "error": 1} {
 		got := reported(t, app(level(name)), func(r *Reporter) {
 			r.Attempt(refused(1))
-			r.Heartbeat()
+			time.Sleep(heartbeatInterval + 1)
 			r.Failed(&probe.TimeoutError{}, 124)
 		})
 		if len(got) != want {

@@ -4,7 +4,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -19,7 +18,7 @@ const flushLimit = 100 * time.Millisecond
 // in the queue return, and it alone knows what is on the terminal.
 type writer struct {
 	out   io.Writer
-	conn  syscall.RawConn // of out where that is a file, else nil
+	fd    int // of out where that is a file, else -1
 	queue chan func() string
 
 	live  string // the text of the live line, or ""
@@ -27,16 +26,28 @@ type writer struct {
 }
 
 func newWriter(stderr io.Writer, onTerminal func()) *writer {
-	w := &writer{out: stderr, conn: rawConn(stderr), queue: make(chan func() string, 64)}
-	if file := duplicate(w.conn); file != nil {
-		w.out = file
+	w := &writer{out: stderr, fd: duplicate(stderr), queue: make(chan func() string, 64)}
+	if w.fd >= 0 {
+		w.out = os.NewFile(uintptr(w.fd), "stderr")
 	}
 	go w.run(onTerminal)
 	return w
 }
 
+// duplicate returns a descriptor above 2 of the same file, or -1. A write to descriptor 2 ends the program where the
+// reader is gone; above 2 it is an error (SIGPIPE in os/signal's documentation).
+func duplicate(stderr io.Writer) int {
+	fd := -1
+	if file, ok := stderr.(*os.File); ok {
+		if conn, err := file.SyscallConn(); err == nil { // unlike File.Fd it leaves O_NONBLOCK as it is
+			_ = conn.Control(func(two uintptr) { fd, _ = unix.FcntlInt(two, unix.F_DUPFD_CLOEXEC, 3) })
+		}
+	}
+	return fd
+}
+
 func (w *writer) run(onTerminal func()) {
-	if isTerminal(w.conn) && onTerminal != nil {
+	if w.isTerminal() && onTerminal != nil {
 		onTerminal()
 	}
 	for next := range w.queue {
@@ -56,7 +67,7 @@ func (w *writer) put(next func() string) {
 // Write takes one line and never fails.
 func (w *writer) Write(line []byte) (int, error) {
 	text := string(line)
-	w.put(func() string { return w.erase() + text + w.redraw() })
+	w.put(func() string { return w.aboveLive(text) })
 	return len(line), nil
 }
 
@@ -64,27 +75,21 @@ func (w *writer) Write(line []byte) (int, error) {
 // terminal that is stopped the queue is for the log.
 func (w *writer) draw(text string) {
 	if text == "" || len(w.queue) == 0 {
-		w.put(func() string { w.live = text; return w.erase() + w.redraw() })
+		w.put(func() string { w.live = text; return w.aboveLive("") })
 	}
 }
 
-func (w *writer) erase() string {
-	if !w.shown {
-		return ""
+// aboveLive returns what erases the live line, writes text, and draws the line anew. In the background it leaves the line
+// alone: a shell has written over it by now.
+func (w *writer) aboveLive(text string) string {
+	if w.shown && !w.inBackground() {
+		text = eraseLine + text
 	}
-	w.shown = false
-	if inBackground(w.conn) {
-		return "" // a shell has written over it by now
+	w.shown = w.live != "" && !w.inBackground()
+	if w.shown {
+		text += drawn(w.live)
 	}
-	return eraseLine
-}
-
-func (w *writer) redraw() string {
-	if w.live == "" || inBackground(w.conn) {
-		return ""
-	}
-	w.shown = true
-	return drawn(w.live)
+	return text
 }
 
 // flush returns when every line is out, or after flushLimit. Where stderr has room, only the machine is slow: then it
@@ -105,62 +110,27 @@ func (w *writer) flush() {
 	}
 }
 
-// hasRoom reports whether stderr would take a line now, as poll(2) sees it.
-func (w *writer) hasRoom() (room bool) {
-	if w.conn != nil {
-		_ = w.conn.Control(func(fd uintptr) {
-			n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, 0)
-			room = n > 0 && err == nil
-		})
-	}
-	return room
+// hasRoom reports whether stderr would take a line now.
+func (w *writer) hasRoom() bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.fd), Events: unix.POLLOUT}}, 0) // it ignores -1
+	return n > 0 && err == nil
 }
 
-// rawConn returns that of a file, else nil. Unlike File.Fd it leaves O_NONBLOCK as it is.
-func rawConn(w io.Writer) syscall.RawConn {
-	if file, ok := w.(*os.File); ok {
-		if conn, err := file.SyscallConn(); err == nil {
-			return conn
-		}
-	}
-	return nil
-}
+func (w *writer) isTerminal() bool { return isatty.IsTerminal(uintptr(w.fd)) }
 
-func isTerminal(conn syscall.RawConn) (terminal bool) {
-	if conn != nil {
-		_ = conn.Control(func(fd uintptr) { terminal = isatty.IsTerminal(fd) })
-	}
-	return terminal
-}
-
-// duplicate returns the same file under a descriptor above 2, or nil. A write to descriptor 2 ends the program where the
-// reader is gone; above 2 it is an error (SIGPIPE in os/signal's documentation).
-func duplicate(conn syscall.RawConn) (file *os.File) {
-	if conn != nil {
-		_ = conn.Control(func(fd uintptr) {
-			if above, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3); err == nil {
-				file = os.NewFile(uintptr(above), "stderr")
-			}
-		})
-	}
-	return file
+// inBackground reports whether the terminal is not ours to draw on: it is a shell's.
+func (w *writer) inBackground() bool {
+	group, err := unix.IoctlGetInt(w.fd, unix.TIOCGPGRP)
+	return err == nil && group != unix.Getpgrp()
 }
 
 // writeTerminationLog leaves the reason where kubectl describe pod shows it. The kubelet mounts a file there: nothing
 // else may be created or followed. See kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure.
 func writeTerminationLog(message string) {
 	const path, limit = "/dev/termination-log", 1024
-	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
-		return
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+		message = "envoy-wait: " + message
+		message = strings.ToValidUTF8(message[:min(limit, len(message))], "") // a character may be cut in two
+		_ = os.WriteFile(path, []byte(message), 0)                            // there is nobody left to tell of an error
 	}
-	message = "envoy-wait: " + message
-	if len(message) > limit {
-		message = strings.ToValidUTF8(message[:limit], "")
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_TRUNC, 0)
-	if err != nil {
-		return // it is not ours to write, and there is nobody left to tell
-	}
-	_, _ = f.WriteString(message)
-	_ = f.Close()
 }
