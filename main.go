@@ -82,7 +82,8 @@ type entrypoint struct {
 	env       []string
 	signals   *exec.Signals
 	report    *report.Reporter
-	noSidecar bool // every attempt of a wait that timed out was refused
+	path      string // of the command
+	noSidecar bool   // every attempt of a wait that timed out was refused
 }
 
 // waitAndBecome returns without an error only where there is no command to become, or a supervised one has ended.
@@ -91,49 +92,44 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 		e.report.Warn(warning)
 	}
 	// A command that is missing must be reported now, not after the timeout.
-	if _, err := e.lookUp(); err != nil {
+	if err := e.lookUp(); err != nil {
 		return 0, err
 	}
 	err = e.wait()
 	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
 	e.noSidecar = timedOut && timeout.Refused
-	if err != nil && !(timedOut && e.StartAnyway && e.HasCommand()) {
+	anyway := timedOut && e.StartAnyway && e.HasCommand()
+	if err != nil && !anyway {
 		return 0, err
 	}
 	// Looked up once more: the file may have been replaced or removed meanwhile.
-	path, err := e.lookUp()
-	switch {
-	case err != nil:
+	if err := e.lookUp(); err != nil {
 		return 0, err
-	case timedOut:
+	}
+	if anyway {
 		e.report.StartingAnyway(timeout)
-	default:
+	} else {
 		e.report.Ready()
 	}
 	switch {
 	case !e.HasCommand():
 		return 0, nil
 	case e.Supervise:
-		return exec.Supervise(path, e.Command, e.env, e.signals)
+		return exec.Supervise(e.path, e.Command, e.env, e.signals)
 	default:
-		return 0, exec.Become(path, e.Command, e.env, e.signals)
+		return 0, exec.Become(e.path, e.Command, e.env, e.signals)
 	}
 }
 
-// lookUp returns the path of the command, if there is one. A signal ends it too, since a file system may hang.
-func (e *entrypoint) lookUp() (string, error) {
+// lookUp sets the path of the command, if there is one. A signal ends it too, since a file system may hang.
+func (e *entrypoint) lookUp() error {
 	if !e.HasCommand() {
-		return "", nil
+		return nil
 	}
-	var path string
-	err := e.signals.UntilSignal(func() (err error) {
-		path, err = exec.LookPath(e.Name(), e.env)
+	return e.signals.UntilSignal(func() (err error) {
+		e.path, err = exec.LookPath(e.Name(), e.env)
 		return err
 	})
-	if err != nil {
-		return "", err // path may still be written
-	}
-	return path, nil
 }
 
 // wait returns nil once the sidecar is ready.
@@ -177,18 +173,17 @@ func exitCode(err error) int {
 	if signal, ok := errors.AsType[*exec.SignalError](err); ok {
 		return exitSignal + int(signal.Signal)
 	}
-	command, isCommand := errors.AsType[*exec.Error](err)
-	timeout, isTimeout := errors.AsType[*probe.TimeoutError](err)
-	switch {
-	case isCommand && command.NotFound:
-		return exitNotFound
-	case isCommand:
+	if command, ok := errors.AsType[*exec.Error](err); ok {
+		if command.NotFound {
+			return exitNotFound
+		}
 		return exitCannotRun
-	case isTimeout && timeout.Once:
-		return exitNotReady
-	case isTimeout:
-		return exitTimeout
-	default:
-		return exitFailure
 	}
+	if timeout, ok := errors.AsType[*probe.TimeoutError](err); ok {
+		if timeout.Once {
+			return exitNotReady
+		}
+		return exitTimeout
+	}
+	return exitFailure
 }

@@ -55,7 +55,7 @@ func TestTrace(t *testing.T) {
 			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/tty", "open /etc/hosts", "open /etc/nsswitch.conf",
 				"open /etc/resolv.conf", "open " + truePath, "write socket", "write stderr"}},
 		{name: "a Job", args: []string{"--disabled", "--quit-url", port.QuitURL(), "--", "true"},
-			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/null", "open /dev/tty", "open /proc/self/fd", "open " + truePath, "write socket", "write stderr"}},
+			want: []string{"connect " + port.Address, "execve " + truePath, "open /dev/null", "open /proc/self/fd", "open " + truePath, "write socket", "write stderr"}},
 		{name: "https", args: []string{"--url", secure.URL, "--timeout", "1s", "--", "true"},
 			want: []string{"connect " + secure.Listener.Addr().String(), "execve " + truePath, "open /dev/tty", "open " + truePath, "open certificates", "write socket", "write stderr"}},
 		{name: "a missing interpreter", args: []string{"--disabled", "--", script},

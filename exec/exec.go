@@ -58,12 +58,10 @@ func (e *Error) Unwrap() error { return e.Err }
 // so is a program for another architecture: the first bytes of the file tell.
 func LookPath(name string, env []string) (string, error) {
 	path, err := search(name, env)
-	if err == nil {
-		err = checkFormat(path)
-	} else {
-		err = lookupError(path, err)
+	if err != nil {
+		return "", lookupError(path, err)
 	}
-	return path, err
+	return path, checkFormat(path)
 }
 
 // search returns a path that may be executed, or an error and what it is about.

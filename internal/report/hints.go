@@ -77,7 +77,6 @@ var waitHints = hints{
 	{outcome: probe.NotHTTP, text: notReadiness},
 	{status: 5},
 	{outcome: probe.Unready, text: notReadiness},
-	{at: ":15021/", outcome: probe.NoAnswer, text: "Envoy does not answer: look at the sidecar's CPU limit and its log"},
 	{at: ":15020/", outcome: probe.NoAnswer, text: "Istio's agent does not answer, often because Envoy's admin hangs: look at the sidecar's CPU limit and its log"},
 	{outcome: probe.NoAnswer, text: "the sidecar does not answer: look at its CPU limit and its log"},
 }

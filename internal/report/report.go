@@ -148,37 +148,37 @@ func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 	})
 }
 
-// Ready says that the wait has ended well, or that there was none, and which command starts now. It returns when that
-// is out: the command may follow.
+// Ready says that the wait has ended well, or that there was none, and which command starts now. Like all that say how a
+// wait has ended, it returns when that is out: the command may follow.
 func (r *Reporter) Ready() {
 	r.end(func() {
-		message, about := fmt.Sprintf("ready after %v%s", r.elapsed().Round(time.Millisecond), r.starting()), r.last
+		message, about := fmt.Sprintf("ready after %v", r.elapsed().Round(time.Millisecond)), r.last
 		if r.options.Disabled {
-			message, about = "disabled, no wait"+r.starting(), nil
+			message, about = "disabled, no wait", nil
 		} else if r.options.Once {
 			message = "ready"
 		}
-		r.say(zerolog.InfoLevel, message, r.about(about...))
+		r.say(zerolog.InfoLevel, message+r.command(", starting %q"), r.about(about...))
 	})
 }
 
-// StartingAnyway says that the wait has timed out, and that the command starts all the same. It returns when that is
-// out: the command may follow.
+// StartingAnyway says that the wait has timed out, and that the command starts all the same.
 func (r *Reporter) StartingAnyway(timeout *probe.TimeoutError) {
 	r.end(func() {
-		r.say(zerolog.WarnLevel, r.timedOut(timeout, r.starting()+" anyway"), r.about(timeout.Pending...))
+		r.say(zerolog.WarnLevel, r.timedOut(timeout, r.command(", starting %q anyway")), r.about(timeout.Pending...))
 	})
 }
 
-// Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status above 128 is that of a signal,
-// 128+n. It returns when that is out.
+// Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status above 128 is 128 and the number of
+// a signal.
 func (r *Reporter) Failed(err error, status int) {
 	r.end(func() {
 		level, message, about := zerolog.ErrorLevel, err.Error(), []probe.Attempt(nil)
 		if timeout, ok := errors.AsType[*probe.TimeoutError](err); ok {
 			message, about = r.timedOut(timeout, ""), timeout.Pending
 		} else if status > 128 {
-			level, message, about = zerolog.WarnLevel, r.interrupted(err), r.pending()
+			level, about = zerolog.WarnLevel, r.pending()
+			message += fmt.Sprintf(" after %v", r.elapsed().Round(time.Millisecond)) + r.command(", %q not started")
 		}
 		r.say(level, message, r.about(about...), exitStatus(status))
 		if r.options.TerminationLog {
@@ -217,21 +217,15 @@ func (r *Reporter) NotQuit(status int) {
 	r.out.flush()
 }
 
-func (r *Reporter) starting() string {
+// command returns format with the name of the command, or "" where there is none.
+func (r *Reporter) command(format string) string {
 	if r.options.Command == "" {
 		return ""
 	}
-	return fmt.Sprintf(", starting %q", r.options.Command)
+	return fmt.Sprintf(format, r.options.Command)
 }
 
-func (r *Reporter) interrupted(signal error) string {
-	message := fmt.Sprintf("%v after %v", signal, r.elapsed().Round(time.Millisecond))
-	if r.options.Command != "" {
-		message += fmt.Sprintf(", %q not started", r.options.Command)
-	}
-	return message
-}
-
+// timedOut is what to say of a timeout, with its hints. What comes then is "" or the start of the command.
 func (r *Reporter) timedOut(timeout *probe.TimeoutError, then string) string {
 	what, hints := "not ready", waitHints.all(r.options.Job, timeout.Pending...)
 	if timeout.Absent {

@@ -237,9 +237,8 @@ func TestHints(t *testing.T) {
 		"HTTP instead of TLS":                  {probe.Attempt{URL: "https://h/", Outcome: probe.NotHTTP, Err: http.ErrSchemeMismatch}, "use http://"},
 		"a private CA":                         {probe.Attempt{URL: "https://h/", Outcome: probe.Failed, Err: certificate}, "SSL_CERT_FILE"},
 		"no answer of the agent":               {probe.Attempt{URL: url, Outcome: probe.NoAnswer}, "Istio's agent does not answer"},
-		"no answer of Envoy":                   {probe.Attempt{URL: "http://localhost:15021/healthz/ready", Outcome: probe.NoAnswer}, "Envoy does not answer"},
-		"no answer, and a port in a path":      {probe.Attempt{URL: "http://localhost:3500/x:15021/", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
-		"no answer, and a port that is longer": {probe.Attempt{URL: "http://h:150210/", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
+		"no answer, and a port in a path":      {probe.Attempt{URL: "http://localhost:3500/x:15020/", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
+		"no answer, and a port that is longer": {probe.Attempt{URL: "http://h:150200/", Outcome: probe.NoAnswer}, "the sidecar does not answer"},
 		"a file":                               {probe.Attempt{URL: "file:///x", Outcome: probe.Refused, Err: syscall.ENOENT}, "the writer of that file"},
 		"an empty file":                        {probe.Attempt{URL: "file:///x", Outcome: probe.Refused, Err: errors.New("the file is empty")}, "write something into it"},
 		"a socket as a file":                   {probe.Attempt{URL: "file:///x", Outcome: probe.Failed, Err: errors.New("not a regular file")}, "use unix:///path"},
@@ -256,7 +255,7 @@ func TestHints(t *testing.T) {
 		if !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
 			t.Errorf("%s: got %q, want %q in it", name, got, test.want)
 		}
-		if !strings.Contains(test.attempt.URL, ":1502") && strings.Contains(strings.ToLower(got), "isti") {
+		if !strings.Contains(test.attempt.URL, ":15020/") && strings.Contains(strings.ToLower(got), "isti") {
 			t.Errorf("%s: got %q, want no part of Istio in it", name, got)
 		}
 	}
@@ -286,9 +285,9 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// A hint that names a port is for a preset, or for the gate of one.
+// A hint that names a port is for a preset.
 func TestHintsAreForPresets(t *testing.T) {
-	known := []string{fmt.Sprintf(":%d/healthz/ready", probe.DefaultGate)}
+	var known []string
 	for _, p := range cli.Presets {
 		for _, raw := range []string{p.Ready, p.Quit} {
 			if u, err := neturl.Parse(raw); err == nil {
