@@ -16,9 +16,10 @@ import (
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
 
-// hangingFS mounts a FUSE file system. Its daemon takes every request and answers none, so a look at a file in it hangs
-// in the kernel. The function end closes the connection, which ends the hang.
-func hangingFS(t *testing.T) (dir string, end func()) {
+// hangingFS mounts a FUSE file system that answers no request, so a look at a file in it hangs in the kernel. Asked is
+// closed when the first request is there. A thread whose request was taken cannot be killed (request_wait_answer in
+// fs/fuse/dev.c): that goes by takes. The function end closes the connection, which ends the hang.
+func hangingFS(t *testing.T, takes bool) (dir string, asked <-chan struct{}, end func()) {
 	t.Helper()
 	harness.NeedRoot(t)
 	fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
@@ -42,10 +43,10 @@ func hangingFS(t *testing.T) (dir string, end func()) {
 	if _, err := unix.Write(fd, answer); err != nil {
 		t.Fatal(err)
 	}
-	// A thread whose request was read cannot be killed: request_wait_answer in fs/fuse/dev.c.
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	stop, stopped, came := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
+		first := sync.OnceFunc(func() { close(came) })
 		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		for {
 			select {
@@ -53,9 +54,15 @@ func hangingFS(t *testing.T) (dir string, end func()) {
 				return
 			default:
 			}
-			if n, _ := unix.Poll(poll, 10); n > 0 {
-				_, _ = unix.Read(fd, request)
+			if n, _ := unix.Poll(poll, 10); n == 0 {
+				continue
 			}
+			first()
+			if !takes {
+				<-stop
+				return
+			}
+			_, _ = unix.Read(fd, request)
 		}
 	}()
 	end = sync.OnceFunc(func() {
@@ -65,7 +72,7 @@ func hangingFS(t *testing.T) (dir string, end func()) {
 		_ = unix.Unmount(dir, unix.MNT_DETACH)
 	})
 	t.Cleanup(end)
-	return dir, end
+	return dir, came, end
 }
 
 // threads counts the threads of a process.
@@ -81,7 +88,7 @@ func threads(t *testing.T, pid int) int {
 // One thread hangs with a file system, however many attempts there are. The wait ends at its deadline, but execve(2)
 // waits for that thread: the app starts when the file system is gone.
 func TestFileSystemThatHangs(t *testing.T) {
-	dir, end := hangingFS(t)
+	dir, _, end := hangingFS(t, true)
 	mark := filepath.Join(t.TempDir(), "started")
 	p := harness.Start(t, envoyWait(t, "--url", "file://"+dir+"/secret", "--request-timeout", "20ms", "--interval", "20ms", "--timeout", "3s",
 		"--log-level", "debug", "--", "touch", mark))

@@ -56,6 +56,28 @@ func TestOneLineIfReady(t *testing.T) {
 	run(t, "--url", readyURL(t), "--", "true").WantLines(t, 1).Says(t, "", `, starting "true"`)
 }
 
+// At the level debug each attempt has a line, and nothing comes after the last line of the wait.
+func TestDebugTellsEachAttempt(t *testing.T) {
+	for last, end := range map[string]func(*harness.Process, *harness.Port){
+		"ready after ":   func(_ *harness.Process, port *harness.Port) { port.Sidecar(true) },
+		"SIGTERM after ": func(p *harness.Process, _ *harness.Port) { p.Signal(syscall.SIGTERM) },
+	} {
+		port := harness.NewPort(t)
+		p := harness.Start(t, envoyWait(t, "--url", port.URL(), "--interval", "10ms", "--log-level", "debug"))
+		p.Await("attempt 9: ")
+		end(p, port)
+		lines := p.Result().Says(t, last).Lines(t)
+		told := 0.0
+		for _, line := range lines {
+			if line["severity"] == "DEBUG" {
+				told++
+				harness.Want(t, "number of an attempt", line["attempts"], any(told))
+			}
+		}
+		harness.Want(t, last+": attempts in the last line", lines[len(lines)-1]["attempts"], any(told))
+	}
+}
+
 func TestTextOnATerminal(t *testing.T) {
 	url := readyURL(t)
 	for format, want := range map[string]string{"auto": "envoy-wait: ready after ", "text": "envoy-wait: ready after ", "json": `{"severity":"INFO"`} {

@@ -3,12 +3,17 @@
 package e2e
 
 import (
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 )
@@ -75,6 +80,51 @@ func TestSignalDuringTheFirstAttempt(t *testing.T) {
 		}
 	})
 	wantNone(t, mark)
+}
+
+// Where nobody waits a signal ends envoy-wait as well, though a call hangs in the kernel.
+func TestSignalDuringACallThatHangs(t *testing.T) {
+	full := func(t *testing.T, how func(*exec.Cmd) *exec.Cmd) *harness.Process {
+		cmd := how(envoyWait(t, "--help"))
+		_, cmd.Stdout = harness.FullPipe(t)
+		p := harness.Start(t, cmd)
+		harness.Until(t, "a write to stdout", func() bool { return inCall(p.Process.Pid, fmt.Sprintf("%d 0x1 ", syscall.SYS_WRITE)) })
+		return p
+	}
+	hanging := func(args ...string) func(*testing.T, func(*exec.Cmd) *exec.Cmd) *harness.Process {
+		return func(t *testing.T, how func(*exec.Cmd) *exec.Cmd) *harness.Process {
+			dir, asked, _ := hangingFS(t, false)
+			p := harness.Start(t, how(envoyWait(t, append(args, dir+"/app")...)))
+			select {
+			case <-asked:
+			case <-time.After(harness.Patience):
+				t.Fatal("got no look at the file system, want one")
+			}
+			return p
+		}
+	}
+	eachWay(t, func(t *testing.T, how func(*exec.Cmd) *exec.Cmd) {
+		for name, start := range map[string]func(*testing.T, func(*exec.Cmd) *exec.Cmd) *harness.Process{
+			"--help into a full pipe": full, "--install": hanging("--install"), "look-up": hanging("--disabled", "--"),
+		} {
+			for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+				t.Run(fmt.Sprintf("%s, %v", name, signal), func(t *testing.T) {
+					p := start(t, how)
+					p.Signal(signal)
+					p.Result().WantCode(t, 128+int(signal)).WantLines(t, 1).Says(t, unix.SignalName(signal)+" after ")
+				})
+			}
+		}
+	})
+}
+
+// inCall reports whether a thread of a process is in a system call, as /proc/PID/syscall shows it.
+func inCall(pid int, call string) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
+	return slices.ContainsFunc(threads, func(thread string) bool {
+		text, _ := os.ReadFile(thread)
+		return strings.HasPrefix(string(text), call)
+	})
 }
 
 // Ignored INT and HUP stay ignored, in the wait and in the app.
