@@ -102,7 +102,7 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 	if err != nil && !anyway {
 		return 0, err
 	}
-	// Looked up once more: the file may have been replaced or removed meanwhile.
+	// Look up once more: the file may have been replaced or removed meanwhile.
 	if err := e.lookUp(); err != nil {
 		return 0, err
 	}
@@ -121,7 +121,7 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 	}
 }
 
-// lookUp sets the path of the command, if there is one. A signal ends it too, since a file system may hang.
+// lookUp sets the path of the command, if there is one. A signal ends it, too: a file system may hang.
 func (e *entrypoint) lookUp() error {
 	if !e.HasCommand() {
 		return nil
@@ -132,7 +132,7 @@ func (e *entrypoint) lookUp() error {
 	})
 }
 
-// wait returns nil once the sidecar is ready.
+// wait returns nil once every endpoint is ready.
 func (e *entrypoint) wait() error {
 	if e.Disabled {
 		return nil

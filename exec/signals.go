@@ -40,16 +40,18 @@ func (e *SignalError) Error() string {
 // Catch begins to catch TERM, INT and HUP. Call it first of all in main. os/signal takes 0.04 to 0.15 ms for each signal,
 // which every start pays: so the others wait for CatchAll.
 func Catch() *Signals {
-	runtime.LockOSThread() // on the first thread: debuggers expect execve there, and it has the parent death signal
+	// Stay on the first thread: debuggers expect execve there, and the parent death signal is one of a thread
+	// (PR_SET_PDEATHSIG in prctl(2)): ours, and that of a supervised command.
+	runtime.LockOSThread()
 	s := &Signals{caught: make(chan os.Signal, 1024)}
 	s.catch(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	return s
 }
 
-// CatchAll begins to catch the other signals whose default action ends a process, since an image may name any of them as
-// its STOPSIGNAL. It leaves out PIPE, PROF and URG, which come from the kernel or the Go runtime, those of faults,
-// STKFLT, which os/signal does not have, and real-time signals but RTMIN+3. WINCH is httpd's STOPSIGNAL; on a terminal it
-// only means a new size of the window.
+// CatchAll begins to catch the other signals whose default action ends a process: an image may name any of them as its
+// STOPSIGNAL. Left out are PIPE, PROF and URG, which come from the kernel or the Go runtime, signals of faults, STKFLT,
+// which os/signal does not have, and real-time signals but RTMIN+3. WINCH is httpd's STOPSIGNAL. On a terminal it says
+// that the window has a new size.
 func (s *Signals) CatchAll() {
 	s.all.Do(func() {
 		s.catch(syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGXCPU,

@@ -20,16 +20,15 @@ import (
 // os/signal can catch is forwarded to it, but for CHLD, PIPE (it may be about a line of our own), PROF, URG (Go's
 // own), 32 to 34 (the C library's), and those of faults. Signals coalesce, real-time signals too. All children are
 // reaped: nothing else in the process may wait for any. This process keeps none of the command's descriptors, so what
-// the command closes is closed. If this process is killed the command gets SIGTERM (PR_SET_PDEATHSIG in prctl(2)).
+// the command closes is closed. If this process is killed the command gets SIGTERM.
 //
-// There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT, which
-// follows each TERM and HUP: without it the command could not end.
+// There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT. CONT
+// follows each TERM and HUP, or a stopped command would not end.
 func Supervise(path string, argv, env []string, signals *Signals) (status int, err error) {
 	signals.catch(supervised()...)
 	if err := signals.lastLook(); err != nil {
 		return 0, err
 	}
-	runtime.LockOSThread() // PR_SET_PDEATHSIG is about the end of this thread
 	terminal := ourTerminal()
 	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Env: env, Files: []uintptr{0, 1, 2},

@@ -41,7 +41,7 @@ func (table hints) find(a probe.Attempt, job bool) string {
 	return ""
 }
 
-// all returns the end of a message with the hints for attempts, each one once.
+// all returns the hints for attempts, each one once, as the end of a message.
 func (table hints) all(job bool, attempts ...probe.Attempt) string {
 	var texts []string
 	for _, a := range attempts {
@@ -75,7 +75,7 @@ var waitHints = hints{
 	{at: ":3500/", status: 500, text: "Dapr says 500 until it is ready: look for the reason in the log of daprd"},
 	{status: 503, text: "the sidecar runs and is not ready: look for the reason in its log, and whether it reaches its control plane"},
 	{outcome: probe.NotHTTP, text: notReadiness},
-	{status: 5},
+	{status: 5}, // no hint
 	{outcome: probe.Unready, text: notReadiness},
 	{at: ":15020/", outcome: probe.NoAnswer, text: "Istio's agent does not answer, often because Envoy's admin hangs: look at the sidecar's CPU limit and its log"},
 	{outcome: probe.NoAnswer, text: "the sidecar does not answer: look at its CPU limit and its log"},

@@ -77,7 +77,7 @@ func New(stderr io.Writer, options Options) *Reporter {
 // Warn says what was ignored.
 func (r *Reporter) Warn(warning string) { r.say(zerolog.WarnLevel, warning) }
 
-// Begin says when the wait has begun, which all times count from. Call it before the first Attempt.
+// Begin sets the time that all others count from. Call it before the first Attempt.
 func (r *Reporter) Begin(start time.Time) {
 	r.start = start
 	time.AfterFunc(heartbeatInterval, r.heartbeat)
@@ -148,8 +148,8 @@ func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 	})
 }
 
-// Ready says that the wait has ended well, or that there was none, and which command starts now. Like all that say how a
-// wait has ended, it returns when that is out: the command may follow.
+// Ready says that the wait has ended well, or that there was none, and which command starts now. It returns when the
+// line is out, as StartingAnyway and Failed do.
 func (r *Reporter) Ready() {
 	r.end(func() {
 		message, about := fmt.Sprintf("ready after %v", r.elapsed().Round(time.Millisecond)), r.last
@@ -169,8 +169,7 @@ func (r *Reporter) StartingAnyway(timeout *probe.TimeoutError) {
 	})
 }
 
-// Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status above 128 is 128 and the number of
-// a signal.
+// Failed says why envoy-wait ends with status, on stderr and to the kubelet. A status above 128 is a signal's, 128+n.
 func (r *Reporter) Failed(err error, status int) {
 	r.end(func() {
 		level, message, about := zerolog.ErrorLevel, err.Error(), []probe.Attempt(nil)
@@ -225,7 +224,7 @@ func (r *Reporter) command(format string) string {
 	return fmt.Sprintf(format, r.options.Command)
 }
 
-// timedOut is what to say of a timeout, with its hints. What comes then is "" or the start of the command.
+// timedOut is the message for a timeout. Then is what happens next, or "".
 func (r *Reporter) timedOut(timeout *probe.TimeoutError, then string) string {
 	what, hints := "not ready", waitHints.all(r.options.Job, timeout.Pending...)
 	if timeout.Absent {

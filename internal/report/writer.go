@@ -79,8 +79,8 @@ func (w *writer) draw(text string) {
 	}
 }
 
-// aboveLive returns what erases the live line, writes text, and draws the line anew. In the background it leaves the line
-// alone: a shell has written over it by now.
+// aboveLive returns text with what erases the live line before it, and draws the line anew after it. In the background
+// it leaves the line alone: a shell has written over it by now.
 func (w *writer) aboveLive(text string) string {
 	if w.shown && !w.inBackground() {
 		text = eraseLine + text
