@@ -16,9 +16,6 @@ var levels = []string{"debug", "info", "warn", "error"} // zerolog's, in their o
 // severities are Cloud Logging's names of levels: cloud.google.com/logging/docs/structured-logging.
 var severities = []string{"DEBUG", "INFO", "WARNING", "ERROR"}
 
-// fields adds to a JSON line.
-type fields = func(*zerolog.Event)
-
 func newLogger(w io.Writer) zerolog.Logger {
 	zerolog.LevelFieldName = "severity"
 	zerolog.LevelFieldMarshalFunc = func(l zerolog.Level) string { return severities[l] }
@@ -28,8 +25,8 @@ func newLogger(w io.Writer) zerolog.Logger {
 	return zerolog.New(w).With().Str("logger", "envoy-wait").Logger()
 }
 
-// say writes one line: JSON, or text for people, in which the message says it all.
-func (r *Reporter) say(level zerolog.Level, message string, all ...fields) {
+// say writes one line: JSON with these fields, or text for people, which is the message alone.
+func (r *Reporter) say(level zerolog.Level, message string, fields ...func(*zerolog.Event)) {
 	message = printable(message)
 	switch {
 	case level < r.level:
@@ -39,15 +36,15 @@ func (r *Reporter) say(level zerolog.Level, message string, all ...fields) {
 		_, _ = io.WriteString(r.out, "envoy-wait: "+message+"\n")
 	default:
 		event := r.log.WithLevel(level)
-		for _, add := range all {
+		for _, add := range fields {
 			add(event)
 		}
 		event.Msg(message)
 	}
 }
 
-// about are the fields that a wait for some endpoints has.
-func (r *Reporter) about(attempts ...probe.Attempt) fields {
+// about returns the fields of a line about some endpoints.
+func (r *Reporter) about(attempts ...probe.Attempt) func(*zerolog.Event) {
 	return func(event *zerolog.Event) {
 		if len(attempts) == 0 {
 			return
@@ -58,9 +55,10 @@ func (r *Reporter) about(attempts ...probe.Attempt) fields {
 			targets.Dict(endpoint(zerolog.Dict(), a))
 		}
 		if !r.options.Once {
-			event.Dur("elapsed", r.elapsed().Round(time.Millisecond))
+			event.Dur("elapsed", r.elapsed())
 		}
-		if event.Int("attempts", sum); len(attempts) == 1 {
+		event.Int("attempts", sum)
+		if len(attempts) == 1 {
 			endpoint(event, attempts[0])
 		} else {
 			event.Array("targets", targets)
@@ -78,7 +76,7 @@ func endpoint(event *zerolog.Event, a probe.Attempt) *zerolog.Event {
 	return event
 }
 
-func exitStatus(status int) fields {
+func exitStatus(status int) func(*zerolog.Event) {
 	return func(event *zerolog.Event) { event.Int("exit_status", status) }
 }
 

@@ -28,7 +28,7 @@ const (
 // Options say what to report, and how. The zero value is right for an error of configuration.
 type Options struct {
 	Format string // auto (or ""), json or text
-	Level  string // debug, info (or ""), warn or error
+	Level  string // debug (or ""), info, warn or error
 
 	URLs     []string      // the endpoints, each one once
 	Timeout  time.Duration // of the wait; 0 or less is none
@@ -117,12 +117,11 @@ func (r *Reporter) Attempt(a probe.Attempt) {
 }
 
 func (r *Reporter) mayReportChange() bool {
-	now := time.Now()
-	r.changes = slices.DeleteFunc(r.changes, func(t time.Time) bool { return now.Sub(t) >= time.Minute })
+	r.changes = slices.DeleteFunc(r.changes, func(t time.Time) bool { return time.Since(t) >= time.Minute })
 	if len(r.changes) == maxChanges {
 		return false
 	}
-	r.changes = append(r.changes, now)
+	r.changes = append(r.changes, time.Now())
 	return true
 }
 
@@ -143,7 +142,7 @@ func (r *Reporter) heartbeat() {
 func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 	r.say(zerolog.InfoLevel, message, r.about(about...), func(event *zerolog.Event) {
 		if remaining, ends := r.remaining(); ends {
-			event.Dur("remaining", remaining.Round(time.Millisecond))
+			event.Dur("remaining", remaining)
 		}
 	})
 }
@@ -152,7 +151,7 @@ func (r *Reporter) waiting(message string, about ...probe.Attempt) {
 // line is out, as StartingAnyway and Failed do.
 func (r *Reporter) Ready() {
 	r.end(func() {
-		message, about := fmt.Sprintf("ready after %v", r.elapsed().Round(time.Millisecond)), r.last
+		message, about := fmt.Sprintf("ready after %v", r.elapsed()), r.last
 		if r.options.Disabled {
 			message, about = "disabled, no wait", nil
 		} else if r.options.Once {
@@ -177,7 +176,7 @@ func (r *Reporter) Failed(err error, status int) {
 			message, about = r.timedOut(timeout, ""), timeout.Pending
 		} else if status > 128 {
 			level, about = zerolog.WarnLevel, r.pending()
-			message += fmt.Sprintf(" after %v", r.elapsed().Round(time.Millisecond)) + r.command(", %q not started")
+			message += fmt.Sprintf(" after %v", r.elapsed()) + r.command(", %q not started")
 		}
 		r.say(level, message, r.about(about...), exitStatus(status))
 		if r.options.TerminationLog {
@@ -240,7 +239,7 @@ func (r *Reporter) pending() []probe.Attempt {
 	return slices.DeleteFunc(slices.Clone(r.last), func(a probe.Attempt) bool { return a.Outcome == probe.Ready })
 }
 
-func (r *Reporter) elapsed() time.Duration { return time.Since(r.start) }
+func (r *Reporter) elapsed() time.Duration { return time.Since(r.start).Round(time.Millisecond) }
 
 // remaining is the time to the deadline, where there is one.
 func (r *Reporter) remaining() (left time.Duration, ends bool) {
