@@ -3,6 +3,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/rsa"
@@ -25,9 +26,8 @@ const (
 	directoryVariable = "E2E_CLUSTER_DIR"
 	shellVariable     = "E2E_CLUSTER_SHELL"
 
-	nodeAddress = "10.244.0.1" // the bridge's, to which all Pods are attached
-	cgroup      = "envoy-wait-e2e"
-	cniPlugins  = "/usr/lib/cni"
+	nodeAddress = "10.244.0.1"   // the bridge's, to which all Pods are attached
+	cniPlugins  = "/usr/lib/cni" // Debian's
 )
 
 // The kubelet wants these settings of the machine. Files over them let it believe
@@ -35,14 +35,6 @@ const (
 var sysctls = map[string]string{
 	"vm/overcommit_memory": "1", "vm/panic_on_oom": "0", "kernel/panic": "10", "kernel/panic_on_oops": "1",
 	"kernel/keys/root_maxkeys": "1000000", "kernel/keys/root_maxbytes": "25000000",
-}
-
-func sysctlNames() []string {
-	var names []string
-	for name := range sysctls {
-		names = append(names, name)
-	}
-	return names
 }
 
 // node is the machine of our own cluster. All that it mounts and starts ends with
@@ -55,7 +47,7 @@ type node struct {
 func startCluster(dir string) error {
 	n := &node{dir: dir, ended: make(chan error)}
 	for _, step := range []func() error{
-		n.mount, n.connect, makeCgroups, n.configure, n.startContainerd, n.startControlPlane, n.startKubelet,
+		n.mount, n.connect, n.makeCgroups, n.configure, n.startContainerd, n.startControlPlane, n.startKubelet,
 	} {
 		if err := step(); err != nil {
 			return fmt.Errorf("%w\n%s", err, n.logs())
@@ -94,21 +86,25 @@ func (n *node) connect() error {
 	return nil
 }
 
+// cgroup is the name of a run's control groups, which is that of its directory: two
+// runs at once share nothing.
+func cgroup(dir string) string { return "envoy-wait-" + filepath.Base(dir) }
+
 // cgroups are the directories of our own: one in each hierarchy of cgroup v1, or
 // the one in v2.
-func cgroups() ([]string, error) {
+func cgroups(dir string) ([]string, error) {
 	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
-		return []string{"/sys/fs/cgroup/" + cgroup}, nil
+		return []string{"/sys/fs/cgroup/" + cgroup(dir)}, nil
 	}
 	hierarchies, err := filepath.Glob("/sys/fs/cgroup/*/cgroup.procs")
 	for i, path := range hierarchies {
-		hierarchies[i] = filepath.Join(filepath.Dir(path), cgroup)
+		hierarchies[i] = filepath.Join(filepath.Dir(path), cgroup(dir))
 	}
 	return hierarchies, err
 }
 
-func makeCgroups() error {
-	dirs, err := cgroups()
+func (n *node) makeCgroups() error {
+	dirs, err := cgroups(n.dir)
 	if err != nil {
 		return err
 	}
@@ -131,8 +127,8 @@ func makeCgroups() error {
 }
 
 // removeCgroups is for when all processes are gone.
-func removeCgroups() error {
-	dirs, err := cgroups()
+func removeCgroups(dir string) error {
+	dirs, err := cgroups(dir)
 	for _, dir := range dirs {
 		var all []string
 		err = errors.Join(err, filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
@@ -174,7 +170,7 @@ func (n *node) configure() error {
 		if err != nil {
 			return err
 		}
-		if err := n.write(to, strings.ReplaceAll(string(content), "$DIR", n.dir)); err != nil {
+		if err := n.write(to, strings.NewReplacer("$DIR", n.dir, "$CGROUP", cgroup(n.dir)).Replace(string(content))); err != nil {
 			return err
 		}
 	}
@@ -203,7 +199,8 @@ func (n *node) startContainerd() error {
 		return err
 	}
 	for _, archive := range archives {
-		if err := run(exec.Command("ctr", n.ctr("images", "import", archive)[1:]...)); err != nil {
+		command := n.ctr("images", "import", archive)
+		if err := run(exec.Command(command[0], command[1:]...)); err != nil {
 			return err
 		}
 	}
@@ -211,7 +208,7 @@ func (n *node) startContainerd() error {
 }
 
 func (n *node) ctr(args ...string) []string {
-	return append([]string{"ctr", "-a", n.dir + "/containerd.sock", "-n", "k8s.io"}, args...)
+	return append([]string{programs + "/ctr", "-a", n.dir + "/containerd.sock", "-n", "k8s.io"}, args...)
 }
 
 func (n *node) startControlPlane() error {
@@ -262,10 +259,8 @@ func (n *node) start(name, program string, args ...string) error {
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "$DIR", n.dir)
 	}
-	if path := filepath.Join(programs, program); fileExists(path) {
-		program = path
-	}
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(filepath.Join(programs, program), args...)
+	cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH")) // containerd looks for its shim
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return err
@@ -321,7 +316,7 @@ func runTests(m *testing.M) (int, error) {
 	if os.Getenv(shellVariable) == "" {
 		return m.Run(), nil
 	}
-	cmd := exec.Command(os.Getenv("SHELL"))
+	cmd := exec.Command(cmp.Or(os.Getenv("SHELL"), "/bin/sh"))
 	cmd.Env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	return 0, cmd.Run()
