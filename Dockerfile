@@ -9,7 +9,7 @@
 FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26.8-bookworm AS build
 WORKDIR /src
 COPY . .
-ARG GOPROXY=https://proxy.golang.org,direct
+ARG GOPROXY
 ARG VERSION=dev
 ARG TARGETOS
 ARG TARGETARCH
