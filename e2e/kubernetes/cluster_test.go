@@ -165,6 +165,7 @@ func (n *node) configure() error {
 	}
 	for from, to := range map[string]string{
 		"containerd.toml": "containerd.toml", "kubelet.yaml": "kubelet.yaml", "kubeconfig": "kubeconfig", "pods.conflist": "cni/pods.conflist",
+		"audit.yaml": "audit.yaml",
 	} {
 		content, err := os.ReadFile(filepath.Join("testdata", "cluster", from))
 		if err != nil {
@@ -221,6 +222,7 @@ func (n *node) startControlPlane() error {
 		"--authorization-mode=AlwaysAllow", "--service-cluster-ip-range=10.245.0.0/24",
 		"--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=$DIR/pki/sa.key",
 		"--service-account-signing-key-file=$DIR/pki/sa.key", "--kubelet-preferred-address-types=InternalIP",
+		"--audit-policy-file=$DIR/audit.yaml", "--audit-log-path=$DIR/audit.log",
 		// The older version of a MutatingAdmissionPolicy, beside v1: deploy/policy names both.
 		"--runtime-config=admissionregistration.k8s.io/v1beta1=true")
 	if err != nil {

@@ -42,5 +42,6 @@ func TestDocumentation(t *testing.T) {
 }
 
 func wrapped(pod object) bool {
-	return pod.Spec.Containers[0].Command[0] == "/opt/envoy-wait/envoy-wait"
+	command := pod.Spec.Containers[0].Command
+	return len(command) > 0 && command[0] == "/envoy-wait.io/envoy-wait"
 }

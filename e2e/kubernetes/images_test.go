@@ -27,8 +27,10 @@ import (
 const (
 	imageEnvoyWait = "ghcr.io/envoy-wait/envoy-wait:0.9.0"
 	imageShop      = "registry.example.com/shop:1.0"
-	imagePause     = "registry.k8s.io/pause:3.10.1"
-	imageProxy     = "docker.io/istio/proxyv2:e2e"
+	// An app on our own distroless image, which has a file /envoy-wait.
+	imageDistroless = "registry.example.com/on-distroless:1.0"
+	imagePause      = "registry.k8s.io/pause:3.10.1"
+	imageProxy      = "docker.io/istio/proxyv2:e2e"
 )
 
 const searchPath = "/usr/local/bin:/usr/sbin:/usr/bin:/bin"
@@ -93,6 +95,8 @@ func allImages() ([]image, error) {
 	return []image{
 		{name: imagePause, files: map[string]string{"/catatonit": tool("catatonit")}, config: config{Entrypoint: []string{"/catatonit", "-P"}}},
 		{name: imageEnvoyWait, files: map[string]string{"/envoy-wait": binary}, config: config{User: "65532:65532", Entrypoint: []string{"/envoy-wait"}}},
+		{name: imageDistroless, files: map[string]string{"/envoy-wait": binary, "/app": programs + "/app"},
+			config: config{User: "65532:65532", Entrypoint: []string{"/envoy-wait", "--"}, Cmd: []string{"/app"}}},
 		// What examples/Dockerfile.app makes, on busybox.
 		withBusybox(image{name: imageShop,
 			files:  map[string]string{"/usr/local/bin/envoy-wait": binary, "/usr/local/bin/app": programs + "/app"},

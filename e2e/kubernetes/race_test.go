@@ -126,6 +126,21 @@ func TestPostStartHook(t *testing.T) {
 	n.follow(p, "app").Await("app: started as PID 1\n")
 }
 
+// An app's own hook that waits for the app holds back all later containers, and with
+// them the sidecar that the app waits for: only the timeout ends that.
+func TestPostStartHookOfTheApp(t *testing.T) {
+	needCluster(t)
+	n := newNamespace(t)
+	n.apply(inject(t, strings.Replace(inMesh("deadlock", "", "volumes: [{name: envoy-wait, image: {reference: \""+imageEnvoyWait+"\"}}], containers: ["+hookedWeb+"]"),
+		"command: [httpd-foreground]", "volumeMounts: [{name: envoy-wait, mountPath: /envoy-wait.io}], command: [/envoy-wait.io/envoy-wait, --timeout, 5s, --, httpd-foreground]", 1)))
+	p := pods.await(n, "deadlock", "the hook has ended", func(o object) bool { return running("web")(o) && running(proxy)(o) })
+	harness.WantIn(t, n.logs(p, "web"), "connection refused", "not ready after 5", "starting \\\"httpd-foreground\\\" anyway")
+	started := p.container("web").State.Running.StartedAt
+	if waited := p.container(proxy).State.Running.StartedAt.Sub(started); waited < 4*time.Second {
+		t.Errorf("the sidecar started %v after the app's container, want it after the timeout", waited)
+	}
+}
+
 // Under the rules of restricted namespaces, which Istio's CNI plugin allows for.
 func TestRestricted(t *testing.T) {
 	needCluster(t)
