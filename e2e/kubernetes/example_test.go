@@ -18,6 +18,7 @@ var exampleTests = map[string]func(*namespace, string){
 	"cronjob.yaml":         testCronJob,
 	"deployment.yaml":      testDeployment,
 	"hold-annotation.yaml": testHoldAnnotation,
+	"image-volume.yaml":    testImageVolume,
 	"job.yaml":             testJob,
 	"legacy-image.yaml":    testLegacyImage,
 	"native-sidecar.yaml":  testNativeSidecar,
@@ -90,10 +91,21 @@ func testDeployment(n *namespace, manifest string) {
 	log.Await("app: terminated, bye\n")
 }
 
-// A legacy image is stopped by its STOPSIGNAL, once in the wait and once after it.
+// The binary comes from its image, as a volume.
+func testImageVolume(n *namespace, manifest string) {
+	n.isStoppedTwice(manifest, "/envoy-wait.io/envoy-wait")
+}
+
 func testLegacyImage(n *namespace, manifest string) {
+	n.isStoppedTwice(manifest, "/opt/envoy-wait/envoy-wait")
+}
+
+// isStoppedTwice stops an app by the STOPSIGNAL of its image, once in the wait and once
+// after it.
+func (n *namespace) isStoppedTwice(manifest, executable string) {
+	n.t.Helper()
 	n.apply(manifest)
-	p, log := n.waits("web", "web", "/opt/envoy-wait/envoy-wait")
+	p, log := n.waits("web", "web", executable)
 	harness.Want(n.t, "exit code", n.deleted(p, "web").ExitCode, 156)
 	log.Await(`"httpd-foreground\" not started`)
 
