@@ -190,14 +190,16 @@ const hookedWeb = `{name: web, image: "docker.io/library/httpd:2.4", command: [h
 	`lifecycle: {postStart: {exec: {command: [sh, -c, "until wget -q -O /dev/null http://127.0.0.1:80/httpd-foreground; do sleep 0.1; done"]}}}}`
 
 // A revision that no istiod serves: the policy cannot know that no sidecar comes, and
-// the wait is for nothing.
+// the wait is for nothing. An annotation replaces what comes by envFrom.
 func TestPolicyWithAStaleRevision(t *testing.T) {
 	n := needPolicy(t)
+	n.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: settings}, data: {ENVOY_WAIT_TIMEOUT: 5m, ENVOY_WAIT_LOG_FORMAT: text}}")
 	n.apply(`{apiVersion: v1, kind: Pod, metadata: {name: stale, labels: {istio.io/rev: no-such}, annotations: {envoy-wait.io/timeout: 1s, envoy-wait.io/on-timeout: fail}}, ` +
-		`spec: {restartPolicy: Never, containers: [{name: app, image: "` + imageShop + `", command: [app]}]}}`)
+		`spec: {restartPolicy: Never, containers: [{name: app, image: "` + imageShop + `", command: [app], envFrom: [{configMapRef: {name: settings}}]}]}}`)
 	p := pods.await(n, "stale", "ended", ended("app"))
 	harness.Want(t, "exit code", p.container("app").State.Terminated.ExitCode, 124)
-	harness.WantIn(t, p.container("app").State.Terminated.Message, "connection refused")
+	harness.WantIn(t, p.container("app").State.Terminated.Message, "envoy-wait: not ready after 1", "connection refused")
+	harness.WantIn(t, n.logs(p, "app"), "envoy-wait: waiting for ") // as text
 }
 
 // What a controller creates nobody applies: the audit log has its warnings.

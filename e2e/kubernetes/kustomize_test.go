@@ -63,7 +63,9 @@ func TestKustomize(t *testing.T) {
 	n.apply(inject(t, built.Stdout))
 	jobs.await(n, "plain", "complete", complete)
 	p, log := n.waits("plain-", "app", "/envoy-wait.io/envoy-wait")
-	harness.WantIn(t, n.exec(p, "app", "cat", "/proc/1/environ"), "ENVOY_WAIT_TIMEOUT=90s", "ENVOY_WAIT_ON_TIMEOUT=\x00")
+	environ := n.exec(p, "app", "cat", "/proc/1/environ")
+	harness.WantIn(t, environ, "ENVOY_WAIT_TIMEOUT=90s\x00")
+	harness.Want(t, "variables", strings.Count(environ, "ENVOY_WAIT_"), 1)
 	n.starts(p, log, "app: started as PID 1\n")
 }
 
@@ -89,30 +91,34 @@ func TestKustomizeKinds(t *testing.T) {
 	n := newNamespace(t)
 	const containers = "containers: [{name: app, image: x, command: [app]}, {name: second, image: x, command: [second]}]"
 	manifests := []string{"{apiVersion: v1, kind: ConfigMap, metadata: {name: plain, annotations: {a: b}}, data: {a: b}}\n"}
+	const settings = "annotations: {envoy-wait.io/timeout: 1m30s, envoy-wait.io/on-timeout: fail, envoy-wait.io/quit-on: success}"
 	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet"} {
-		manifests = append(manifests, workload(kind, "annotations: {a: b}", kustomizeLabels, containers))
+		manifests = append(manifests, workload(kind, "annotations: {a: b}", kustomizeLabels+", "+settings, containers))
 	}
 	for _, kind := range []string{"Job", "CronJob"} {
-		manifests = append(manifests, workload(kind, "", "", "restartPolicy: Never, "+containers))
+		manifests = append(manifests, workload(kind, "", settings, "restartPolicy: Never, "+containers))
 	}
 	built := kustomize(t, strings.Join(manifests, "---\n"))
 	built.WantCode(t, 0)
 	kubectl(t, built.Stdout, "apply", "--dry-run=server", "-n", n.name, "-f", "-")
 	for text, want := range map[string]int{
 		"- command:\n            - /envoy-wait.io/envoy-wait\n            - --\n            - app\n": 1, // the CronJob's
-		"- /envoy-wait.io/envoy-wait\n": 5, "name: ENVOY_WAIT_QUIT\n": 2, "name: ENVOY_WAIT_QUIT_ON\n": 2, "name: ENVOY_WAIT_TIMEOUT\n": 5,
+		"- /envoy-wait.io/envoy-wait\n": 5, "name: ENVOY_WAIT_QUIT\n": 2, "name: ENVOY_WAIT_QUIT_ON\n": 2, "name: ENVOY_WAIT_TIMEOUT\n": 5, "name: ENVOY_WAIT_ON_TIMEOUT\n": 5,
 		"image: " + imageEnvoyWait + "\n": 5, "mountPath: /envoy-wait.io\n": 10, "- second\n": 5, "name: envoy-wait\n": 20,
 		"requests:\n            cpu: 10m\n            memory: 16Mi\n": 4, "limits:\n            cpu: 100m\n            memory: 32Mi\n": 4,
-		"annotations:\n    a: b\n  name: plain\n": 4, "annotations:": 4, "kind: ": 6, "Settings": 0,
+		"annotations:\n    a: b\n  name: plain\n": 4, "annotations:": 9, // of the Pods too
+		"fieldPath: metadata.annotations['envoy-wait.io/": 12, "kind: ": 6, "Settings": 0,
 	} {
 		harness.Want(t, text, strings.Count(built.Stdout, text), want)
 	}
 }
 
-// A variable that the container has is kept, however it has its value, and so is
-// everything else of the container.
+// A variable that the container has is kept, however it has its value. Without an
+// annotation there is none to replace one that comes by envFrom.
 func TestKustomizeKeepsVariables(t *testing.T) {
 	needCluster(t)
+	built := kustomize(t, workload("Deployment", "", kustomizeLabels, "containers: [{name: app, image: x, command: [app], envFrom: [{configMapRef: {name: c}}]}]")).WantCode(t, 0)
+	harness.Want(t, "variables", strings.Count(built.Stdout, "name: ENVOY_WAIT_"), 0)
 	const annotations = `annotations: {envoy-wait.io/timeout: 1s, envoy-wait.io/on-timeout: start}, ` + kustomizeLabels
 	const own = "env: [{name: A, value: b}, {name: ENVOY_WAIT_ON_TIMEOUT, value: fail}, {name: ENVOY_WAIT_TIMEOUT, valueFrom: {configMapKeyRef: {name: c, key: timeout}}}, " +
 		`{name: ENVOY_WAIT_QUIT, value: "false"}, {name: MY_ENVOY_WAIT_QUIT_ON, value: x}]`
@@ -122,7 +128,7 @@ func TestKustomizeKeepsVariables(t *testing.T) {
 			for text, want := range map[string]int{
 				"name: ENVOY_WAIT_ON_TIMEOUT\n": 1, "value: fail\n": 1, "name: ENVOY_WAIT_TIMEOUT\n": 1, "key: timeout\n": 1, "fieldPath: metadata.annotations['envoy-wait.io/timeout']": 0,
 				"name: ENVOY_WAIT_QUIT\n": 1, `value: "false"`: 1, "name: MY_ENVOY_WAIT_QUIT_ON\n": 1,
-				"name: ENVOY_WAIT_QUIT_ON\n": map[string]int{"Deployment": 0, "Job": 1, "CronJob": 1}[kind],
+				"name: ENVOY_WAIT_QUIT_ON\n": 0,
 			} {
 				harness.Want(t, kind+": "+text, strings.Count(built.Stdout, text), want)
 			}
