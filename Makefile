@@ -59,7 +59,7 @@ CLUSTER_BUILD = CGO_ENABLED=0 go -C $(<D) build -trimpath -buildvcs=false -o $(C
 CLUSTER_PROGRAMS := $(CLUSTER)/kubelet $(CLUSTER)/istioctl $(CLUSTER)/kustomize
 
 # go test has no stdin: a shell needs the test binary itself.
-e2e-kubernetes: cluster-programs build ### run the tests on a real Kubernetes: as root, or with E2E_CLUSTER=external
+e2e-kubernetes: cluster-programs $(TOOLS)/crane build ### run the tests on a real Kubernetes: as root, or with E2E_CLUSTER=external
 ifeq ($(E2E_CLUSTER),shell)
 	go test -c -o $(CLUSTER)/tests ./e2e/kubernetes
 	cd e2e/kubernetes && exec $(CURDIR)/$(CLUSTER)/tests

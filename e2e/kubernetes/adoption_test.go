@@ -115,9 +115,23 @@ func copyOfThePolicy(t *testing.T, name string, changes ...string) (label string
 	return "envoy-wait.io/inject=" + name
 }
 
-// A policy that is broken for a Pod refuses the Pod, and says so.
+// Another mesh is one variable: here each Pod has a sidecar.
+func TestPolicyForAnotherMesh(t *testing.T) {
+	needCluster(t)
+	n := newNamespace(t, copyOfThePolicy(t, "another", "    - name: sidecar\n", "    - name: sidecar\n      expression: \"true\"\n    - name: istio\n"))
+	const pod = "{apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {containers: [{name: app, image: x, command: [app]}]}}"
+	harness.Until(t, "the policy works", func() bool { return wrapped(decode(t, n.admit(pod))) })
+}
+
+// A policy that does not compile is refused itself. One that is broken for a Pod refuses
+// the Pod, and says so.
 func TestPolicyThatIsBroken(t *testing.T) {
 	needCluster(t)
+	r := tryKubectl(t, strings.ReplaceAll(harness.ReadFile(t, policyFile), "variables.wrapped", "variables.warped"), "apply", "--dry-run=server", "-f", "-")
+	if r.Code == 0 {
+		t.Errorf("kubectl apply takes it: %s", r.Stdout)
+	}
+	harness.WantIn(t, r.Stderr, "undefined field 'warped'")
 	n := newNamespace(t, copyOfThePolicy(t, "broken", "'/spec/volumes/-'", "'/spec/volume/-'"))
 	harness.Until(t, "refused", func() bool {
 		r := tryKubectl(t, inMesh("x", "", "containers: [{name: app, image: x, command: [app]}]"), "-n", n.name, "create", "--dry-run=server", "-f", "-")

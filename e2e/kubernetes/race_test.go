@@ -126,6 +126,24 @@ func TestPostStartHook(t *testing.T) {
 	n.follow(p, "app").Await("app: started as PID 1\n")
 }
 
+// A native sidecar starts before the Pod's own init containers, and the app after it. So
+// envoy-wait finds it ready at the first attempt.
+func TestNativeSidecar(t *testing.T) {
+	needCluster(t)
+	n := newNamespace(t)
+	n.apply(inject(t, inMesh("native", `sidecar.istio.io/nativeSidecar: "true", `+startsAfter(time.Second), `initContainers: [{name: own, image: "`+imageShop+`", command: ["true"]}], `+
+		`containers: [{name: app, image: "`+imageShop+`", command: [envoy-wait, --, "true"]}]`)))
+	p := pods.await(n, "native", "ended", ended("app"))
+	var order []string
+	for _, c := range p.Spec.InitContainers {
+		order = append(order, c.Name)
+	}
+	harness.Want(t, "init containers", strings.Join(order, " "), "istio-init istio-proxy own")
+	log := n.logs(p, "app")
+	harness.Want(t, "lines", strings.Count(log, "\n"), 1)
+	harness.WantIn(t, log, `"attempts":1`, "ready after ")
+}
+
 // An app's own hook that waits for the app holds back all later containers, and with
 // them the sidecar that the app waits for: only the timeout ends that.
 func TestPostStartHookOfTheApp(t *testing.T) {

@@ -77,6 +77,22 @@ func TestProbeShorterThanTheWait(t *testing.T) {
 	}
 }
 
+// Without a probe a container counts as Ready during the wait, and gets requests.
+func TestReadyDuringTheWait(t *testing.T) {
+	needCluster(t)
+	n := newNamespace(t)
+	const command = `command: [envoy-wait, --url, "http://localhost:1/", --, app]`
+	n.apply("apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {selector: {app: s}, ports: [{port: 8080}]}\n---\n" +
+		strings.Replace(pod("none", never, "name: app, "+command), "{name: none", "{labels: {app: s}, name: none", 1) + "---\n" +
+		strings.Replace(pod("probed", never, "name: app, "+command+", readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}"), "{name: probed", "{labels: {app: s}, name: probed", 1))
+	pods.await(n, "none", "Ready", func(o object) bool { return running("app")(o) && o.condition("Ready") == "True" })
+	pods.await(n, "probed", "not Ready", func(o object) bool { return running("app")(o) && o.condition("Ready") == "False" })
+	harness.Until(t, "one of two endpoints is ready", func() bool {
+		out := n.kubectl("get", "endpointslices", "-o", `jsonpath={range .items[*].endpoints[*]}{.targetRef.name}={.conditions.ready} {end}`)
+		return strings.Contains(out, "none=true") && strings.Contains(out, "probed=false")
+	})
+}
+
 // Whatever an image names as its STOPSIGNAL ends the wait at once, long before the
 // grace period is over.
 func TestDeletedDuringTheWait(t *testing.T) {
