@@ -147,12 +147,12 @@ func TestPolicyThatIsBroken(t *testing.T) {
 // in the Pod's events. The annotation helps at once, and so does the label's end.
 func TestPolicyWhoseImageIsMissing(t *testing.T) {
 	needCluster(t)
-	n := newNamespace(t, copyOfThePolicy(t, "missing", "ghcr.io/envoy-wait/envoy-wait:0.9.0", "registry.example.com/missing:1.0"))
+	n := newNamespace(t, copyOfThePolicy(t, "missing", "ghcr.io/envoy-wait/envoy-wait:0.9.0", "127.0.0.1:1/missing:1.0"))
 	harness.Until(t, "the policy works", n.injects)
 	deployment := plain("Deployment", selector, "", plainApp)
 	n.apply(deployment)
 	harness.Until(t, "an event of the Pod", func() bool {
-		return strings.Contains(n.kubectl("get", "events", "--field-selector=involvedObject.kind=Pod"), `Failed to pull image "registry.example.com/missing:1.0"`)
+		return strings.Contains(n.kubectl("get", "events", "--field-selector=involvedObject.kind=Pod"), `Failed to pull image "127.0.0.1:1/missing:1.0"`)
 	})
 	n.apply(strings.Replace(deployment, "annotations: {}", "annotations: {envoy-wait.io/inject: disabled}", 1))
 	first := pods.await(n, "plain", "started", running("app")).Metadata.Name

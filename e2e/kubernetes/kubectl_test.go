@@ -5,7 +5,6 @@ package kubernetes
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -203,13 +202,6 @@ func (w *watcher) await(n *namespace, prefix, what string, wanted func(object) b
 			n.t.Fatalf("in vain: %s %s: %s; %v", w.kind, prefix, what, w.err)
 		}
 	}
-}
-
-// forget forgets the objects of a namespace.
-func (w *watcher) forget(n *namespace) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	maps.DeleteFunc(w.objects, func(key string, _ object) bool { return strings.HasPrefix(key, n.name+"/") })
 }
 
 // namespace is one of a test's own.

@@ -142,8 +142,8 @@ func TestKustomizeLeavesAlone(t *testing.T) {
 	needCluster(t)
 	const app = "containers: [{name: app, image: x, command: [app]}]"
 	for name, test := range map[string]struct {
-		metadata, podMetadata, spec string
-		wrapped                     bool
+		metadata, podMetadata, labels, spec string
+		wrapped                             bool
 	}{
 		"nothing":                     {spec: app, wrapped: true},
 		"annotation":                  {podMetadata: "annotations: {envoy-wait.io/inject: disabled}, ", spec: app},
@@ -151,26 +151,29 @@ func TestKustomizeLeavesAlone(t *testing.T) {
 		"annotation that is yes":      {podMetadata: "annotations: {envoy-wait.io/inject: enabled}, ", spec: app, wrapped: true},
 		"annotation of its own":       {metadata: "annotations: {envoy-wait.io/inject: disabled}", spec: app},
 		"annotation of its own is no": {metadata: `annotations: {envoy-wait.io/inject: "false"}`, spec: app},
-		"label":                       {podMetadata: "envoy-wait.io/inject: disabled", spec: app},
-		"label that is no":            {podMetadata: `envoy-wait.io/inject: "false"`, spec: app},
+		"label":                       {labels: "envoy-wait.io/inject: disabled", spec: app},
+		"label that is no":            {labels: `envoy-wait.io/inject: "false"`, spec: app},
 		"label of its own":            {metadata: "labels: {envoy-wait.io/inject: disabled}", spec: app},
 		"label of its own is no":      {metadata: `labels: {envoy-wait.io/inject: "false"}`, spec: app},
-		"without a command":           {podMetadata: "envoy-wait.io/inject: disabled", spec: "containers: [{name: app, image: x}]"},
+		"without a command":           {labels: "envoy-wait.io/inject: disabled", spec: "containers: [{name: app, image: x}]"},
 		"a sidecar":                   {spec: "containers: [{name: istio-proxy, image: x, command: [pilot-agent]}, {name: app, image: x, command: [app]}]"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			metadata := test.podMetadata + kustomizeLabels
+			if test.labels != "" {
+				metadata = "labels: {app: plain, " + test.labels + "}"
+			}
+			var manifests []string
 			for _, kind := range []string{"Deployment", "Job", "CronJob"} {
-				metadata := test.podMetadata + kustomizeLabels
-				if strings.HasPrefix(name, "label") || name == "without a command" {
-					metadata = "labels: {app: plain, " + test.podMetadata + "}"
-				}
-				manifest := workload(kind, test.metadata, strings.ReplaceAll(metadata, ", }", "}"), test.spec)
-				built := kustomize(t, manifest).WantCode(t, 0)
-				harness.Want(t, kind+" is wrapped", strings.Contains(built.Stdout, "- /envoy-wait.io/envoy-wait\n"), test.wrapped)
-				if !test.wrapped {
-					dir := kustomization(t, map[string]string{"manifest.yaml": manifest, "kustomization.yaml": "resources: [manifest.yaml]\n"})
-					harness.Want(t, kind, built.Stdout, build(t, dir).Stdout)
-				}
+				manifests = append(manifests, workload(kind, test.metadata, metadata, test.spec))
+			}
+			manifest := strings.Join(manifests, "---\n")
+			built := kustomize(t, manifest).WantCode(t, 0)
+			harness.Want(t, "prefixes", strings.Count(built.Stdout, "- /envoy-wait.io/envoy-wait\n"), map[bool]int{true: 3}[test.wrapped])
+			if !test.wrapped {
+				dir := kustomization(t, map[string]string{"manifest.yaml": manifest, "kustomization.yaml": "resources: [manifest.yaml]\n"})
+				harness.Want(t, "built", built.Stdout, build(t, dir).Stdout)
 			}
 		})
 	}
