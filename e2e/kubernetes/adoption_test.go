@@ -108,7 +108,7 @@ func TestPolicyMounts(t *testing.T) {
 // changes.
 func copyOfThePolicy(t *testing.T, name string, changes ...string) (label string) {
 	t.Helper()
-	policy := strings.NewReplacer(append([]string{"name: envoy-wait\n", "name: envoy-wait-" + name + "\n", "policyName: envoy-wait\n", "policyName: envoy-wait-" + name + "\n",
+	policy := strings.NewReplacer(append([]string{"{name: envoy-wait}", "{name: envoy-wait-" + name + "}", "policyName: envoy-wait", "policyName: envoy-wait-" + name,
 		"inject: enabled", "inject: " + name}, changes...)...).Replace(harness.ReadFile(t, policyFile))
 	kubectl(t, policy, "apply", "-f", "-")
 	t.Cleanup(func() { kubectl(t, policy, "delete", "-f", "-") })
@@ -212,7 +212,7 @@ func TestPolicyWithAStaleRevision(t *testing.T) {
 		`spec: {restartPolicy: Never, containers: [{name: app, image: "` + imageShop + `", command: [app], envFrom: [{configMapRef: {name: settings}}]}]}}`)
 	p := pods.await(n, "stale", "ended", ended("app"))
 	harness.Want(t, "exit code", p.container("app").State.Terminated.ExitCode, 124)
-	harness.WantIn(t, p.container("app").State.Terminated.Message, "envoy-wait: not ready after 1", "connection refused")
+	harness.WantIn(t, p.container("app").State.Terminated.Message, "envoy-wait: not ready after ", "connection refused")
 	harness.WantIn(t, n.logs(p, "app"), "envoy-wait: waiting for ") // as text
 }
 

@@ -236,12 +236,16 @@ func TestPolicyWarns(t *testing.T) {
 		job               bool
 		want              []string
 	}{
-		"prefixed":       {spec: "containers: [" + app + "]"},
-		"held":           {spec: "containers: [" + app + ", " + more + "]"},
-		"held by itself": {annotations: `proxy.istio.io/config: '{ "holdApplicationUntilProxyStarts": true }'`, spec: "containers: [" + more + "]"},
-		"opted out":      {annotations: `envoy-wait.io/inject: "false"`, spec: "containers: [" + hooked + "]"},
-		"on Windows":     {spec: "os: {name: windows}, containers: [" + more + "]"},
-		"settings":       {annotations: "envoy-wait.io/timeout: 5s, envoy-wait.io/log-level: debug, envoy-wait.io/inject: enabled", spec: "containers: [" + app + "]"},
+		"prefixed":                {spec: "containers: [" + app + "]"},
+		"held":                    {spec: "containers: [" + app + ", " + more + "]"},
+		"held by itself":          {annotations: `proxy.istio.io/config: '{ "holdApplicationUntilProxyStarts": true }'`, spec: "containers: [" + more + "]"},
+		"opted out":               {annotations: `envoy-wait.io/inject: "false"`, spec: "containers: [" + hooked + "]"},
+		"held by a first sidecar": {spec: "containers: [{name: istio-proxy, image: x}, " + more + "]"},
+		"a native sidecar":        {job: true, spec: "restartPolicy: Never, containers: [" + hooked + ", " + more + "], initContainers: [{name: istio-proxy, image: x, restartPolicy: Always}]"},
+		"beside its sidecar": {spec: "containers: [" + app + ", " + more + ", {name: istio-proxy, image: x}]",
+			want: []string{"envoy-wait does not hold back the containers more" + istio}},
+		"on Windows": {spec: "os: {name: windows}, containers: [" + more + "]"},
+		"settings":   {annotations: "envoy-wait.io/timeout: 5s, envoy-wait.io/log-level: debug, envoy-wait.io/inject: enabled", spec: "containers: [" + app + "]"},
 		"a second opinion": {annotations: "proxy.istio.io/config: 'concurrency: 1'", spec: "containers: [" + app + ", " + more + "]",
 			want: []string{"envoy-wait does not hold back the containers more" + istio}},
 		"not held": {annotations: "proxy.istio.io/config: 'holdApplicationUntilProxyStarts: false'", spec: "containers: [" + more + "]",

@@ -152,7 +152,7 @@ func TestPostStartHookOfTheApp(t *testing.T) {
 	n.apply(inject(t, strings.Replace(inMesh("deadlock", "", "volumes: [{name: envoy-wait, image: {reference: \""+imageEnvoyWait+"\"}}], containers: ["+hookedWeb+"]"),
 		"command: [httpd-foreground]", "volumeMounts: [{name: envoy-wait, mountPath: /envoy-wait.io}], command: [/envoy-wait.io/envoy-wait, --timeout, 5s, --, httpd-foreground]", 1)))
 	p := pods.await(n, "deadlock", "the hook has ended", func(o object) bool { return running("web")(o) && running(proxy)(o) })
-	harness.WantIn(t, n.logs(p, "web"), "connection refused", "not ready after 5", "starting \\\"httpd-foreground\\\" anyway")
+	harness.WantIn(t, n.logs(p, "web"), "connection refused", "not ready after ", "starting \\\"httpd-foreground\\\" anyway")
 	started := p.container("web").State.Running.StartedAt
 	if waited := p.container(proxy).State.Running.StartedAt.Sub(started); waited < 4*time.Second {
 		t.Errorf("the sidecar started %v after the app's container, want it after the timeout", waited)
