@@ -101,7 +101,7 @@ func TestPolicyDeployment(t *testing.T) {
 		t.Errorf("kubectl apply says %s", out)
 	}
 	p, log := n.waits("plain", "app", "/envoy-wait.io/envoy-wait")
-	log.Await(`timeout 1m30s`)
+	harness.WantIn(t, n.exec(p, "app", "cat", "/proc/1/environ"), "ENVOY_WAIT_TIMEOUT=90s")
 	n.starts(p, log, "app: started as PID 1\n")
 	for _, c := range p.Spec.Containers {
 		for _, mount := range c.VolumeMounts {
