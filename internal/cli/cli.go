@@ -8,9 +8,10 @@ package cli
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
-	"net/http"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"slices"
 	"strconv"
@@ -59,6 +60,9 @@ func (s *Settings) IsJob() bool { return len(s.Quit.URLs) > 0 }
 // maxWords is how many words kong sees, since it copies the rest of a line for each word of a command.
 const maxWords = 500
 
+// password is where an error has one: in a value, which kong and we quote, or in a flag that kong does not know.
+const password = `(?s)("([a-z]+://)?|unknown flag -).*@`
+
 // Parse returns the settings for args, of which the first is the name that the program was called by. With an error
 // the settings for the log and for Quit hold all the same.
 func Parse(args, env []string) (*Settings, error) {
@@ -72,15 +76,25 @@ func Parse(args, env []string) (*Settings, error) {
 	if f.Help || f.Version {
 		return &Settings{Answer: f.answer(ctx)}, nil
 	}
+	if err != nil {
+		err = errors.New(regexp.MustCompile(password).ReplaceAllString(err.Error(), "${1}xxxxx@"))
+	}
 	return f.settings(ctx), err
 }
 
 // settings returns what the values of the flags come to.
 func (f *flags) settings(ctx *kong.Context) *Settings {
+	f.warnOfUnknown(ctx)
+	if port := lookup(f.env, f.Sidecar.Port); port != "" && !strings.Contains(f.Sidecar.Ready, ":"+port+"/") {
+		f.warn("%s: %q: --sidecar %s asks %s: use --url with that port, and --ready-status %d", f.Sidecar.Port, port, f.Sidecar.Name, f.Sidecar.Ready, f.Sidecar.Status)
+	}
+	if f.Timeout > 0 && f.AbsentAfter >= f.Timeout && !f.Once && !f.Disabled {
+		f.warn("%s: %v: expected less than --timeout, which is %v: it does not end a wait", given(ctx, &f.AbsentAfter), f.AbsentAfter, f.Timeout)
+	}
 	command, wanted := f.command()
 	term := lookup(f.env, "TERM")
 	s := &Settings{
-		Install: f.Install, Command: command, WantsCommand: wanted, Warnings: append(f.warnings, unknownVariables(ctx, f.env)...),
+		Install: f.Install, Command: command, WantsCommand: wanted, Warnings: f.warnings,
 		Probe: probe.Config{
 			Accepts: f.accepts, Timeout: cmp.Or(f.Timeout, probe.NoTimeout), RequestTimeout: f.RequestTimeout,
 			Interval: f.Interval, AbsentAfter: f.AbsentAfter, Once: f.Once, UserAgent: "envoy-wait/" + Version(),
@@ -102,30 +116,29 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 		quitURLs = append(list{f.Sidecar.Quit}, quitURLs...)
 	}
 	s.Probe.URLs, _ = urls.valid(probe.ValidateURL, "")
-	if f.Timeout > 0 && f.AbsentAfter >= f.Timeout && !f.Once && !f.Disabled {
-		s.Warnings = append(s.Warnings, fmt.Sprintf("%s: %v: expected less than --timeout, which is %v: it does not end a wait", given(ctx, &f.AbsentAfter), f.AbsentAfter, f.Timeout))
-	}
 	if f.Once && given(ctx, &f.RequestTimeout) == "" {
 		s.Probe.RequestTimeout = 900 * time.Millisecond // the kubelet gives an exec probe 1 s by default
 	}
 	if wanted && !f.Once && f.Install == "" { // a probe, or an init container, has the variables of its Pod, and is no Job
 		s.Quit.URLs, _ = quitURLs.valid(probe.ValidateQuitURL, "")
 	}
-	s.Supervise = s.IsJob() || f.supervise && s.HasCommand()
+	s.Supervise = s.IsJob() || f.Compat == compatScuttle && s.HasCommand()
 	return s
+}
+
+func (f *flags) warn(format string, args ...any) {
+	f.warnings = append(f.warnings, fmt.Sprintf(format, args...))
 }
 
 // accepts is for probe.Config.
 func (f *flags) accepts(url string, status int) bool {
-	text := strconv.Itoa(status)
-	switch {
-	case len(f.ReadyStatus) > 0:
-		return len(text) == 3 && (slices.Contains(f.ReadyStatus, text) || slices.Contains(f.ReadyStatus, text[:1]+"xx"))
-	case url == f.Sidecar.Ready:
-		return status == f.Sidecar.Status
-	default:
-		return status == http.StatusOK
+	if len(f.ReadyStatus) > 0 {
+		return slices.Contains(f.ReadyStatus, strconv.Itoa(status)) || slices.Contains(f.ReadyStatus, fmt.Sprintf("%dxx", status/100))
 	}
+	if url == f.Sidecar.Ready {
+		return status == f.Sidecar.Status
+	}
+	return status == 200
 }
 
 // version is set by the linker in a release.

@@ -207,6 +207,20 @@ func TestSeveralURLs(t *testing.T) {
 	}
 }
 
+// A port that Dapr's injector has moved is not asked by the preset.
+func TestMovedPort(t *testing.T) {
+	const want = `DAPR_HTTP_PORT: "3501": --sidecar dapr asks http://localhost:3500/v1.0/healthz/outbound: use --url with that port, and --ready-status 204`
+	for _, test := range []struct{ args, env, want string }{
+		{"--sidecar dapr", "DAPR_HTTP_PORT=3501", want}, {"--sidecar dapr", "DAPR_HTTP_PORT=3500", ""}, {"--sidecar dapr", "DAPR_HTTP_PORT=", ""},
+		{"", "DAPR_HTTP_PORT=3501", ""}, {"--sidecar envoy", "DAPR_HTTP_PORT=3501", ""},
+	} {
+		s, err := parse(strings.Fields(test.args), []string{test.env})
+		if got := strings.Join(s.Warnings, " "); err != nil || got != test.want {
+			t.Errorf("%s %s: got %s, %v, want %s", test.args, test.env, got, err, test.want)
+		}
+	}
+}
+
 // A quit timeout that is given counts more than a guess about the sidecar: who reads the settings has to know.
 func TestQuitTimeoutGiven(t *testing.T) {
 	for _, test := range []struct {
@@ -390,32 +404,32 @@ func TestBadLines(t *testing.T) {
 	}{
 		{[]string{"--tiemout", "5s", "--", "app"}, "", `unknown flag --tiemout, did you mean "--timeout"?; see envoy-wait --help`},
 		{[]string{"--a\n\x1b[2Jb"}, "", "unknown flag --a\n\x1b[2Jb; see envoy-wait --help"},
-		{[]string{"--timeout"}, "", `--timeout: the value is missing; ` + timeout},
-		{[]string{"--timeout", "--", "app"}, "", `--timeout: the value is missing; ` + timeout},
-		{[]string{"--timeout="}, "", `--timeout: the value is missing; ` + timeout},
-		{[]string{"--disabled", "--url"}, "", `--url: the value is missing; expected a URL`},
-		{[]string{"--install=", "app"}, "", `--install: the value is missing; expected PATH`},
+		{[]string{"--timeout"}, "", `--timeout: "": ` + timeout},
+		{[]string{"--timeout", "--", "app"}, "", `--timeout: "--": ` + timeout},
+		{[]string{"--timeout="}, "", `--timeout: "": ` + timeout},
+		{[]string{"--disabled", "--url"}, "", `--url: "": expected 1 to 100 URLs`},
+		{[]string{"--install=", "app"}, "", `--install: "": expected PATH`},
 		{[]string{"--install", "--once"}, "", `--install: "--once": expected PATH`},
-		{[]string{"--on-timeout"}, "", `--on-timeout: the value is missing; expected start|fail`},
+		{[]string{"--on-timeout"}, "", `--on-timeout: "": expected start|fail`},
 		{[]string{"--"}, "", dashes},
 		{[]string{"--disabled", "--"}, "", dashes},
 		{[]string{"--quit-url", "http://a"}, "", noJob},
 		{nil, "ENVOY_WAIT_QUIT_URL=http://a", noJob},
 		{nil, "ENVOY_WAIT_URL=http://a , http://b", `ENVOY_WAIT_URL: "http://a , http://b": ` + url + `separate URLs by commas, not by white space`},
-		{nil, "ENVOY_WAIT_DISABLED=maybe", `ENVOY_WAIT_DISABLED: "maybe": expected true or false`},
-		{[]string{"--disabled=maybe"}, "", `--disabled: "maybe": expected true or false`},
-		{[]string{"--quit=http://u:secret@h/", "app"}, "", `--quit: "http://xxxxx@h/": expected true or false`},
-		{[]string{"--once=http://u:secret@h/"}, "", `--once: "http://xxxxx@h/": expected true or false`},
+		{nil, "ENVOY_WAIT_DISABLED=maybe", `ENVOY_WAIT_DISABLED: bool value must be true, 1, yes, false, 0 or no but got "maybe"`},
+		{[]string{"--disabled=maybe"}, "", `--disabled: bool value must be true, 1, yes, false, 0 or no but got "maybe"`},
+		{[]string{"--quit=http://u:secret@h/", "app"}, "", `--quit: bool value must be true, 1, yes, false, 0 or no but got "http://xxxxx@h/"`},
+		{[]string{"--once=http://u:secret@h/"}, "", `--once: bool value must be true, 1, yes, false, 0 or no but got "http://xxxxx@h/"`},
 		{[]string{"--timeout=http://u:secret@h/"}, "", `--timeout: "http://xxxxx@h/": ` + timeout},
 		{[]string{"--log-level=http://u:secret@h/"}, "", `--log-level: "http://xxxxx@h/": expected debug|info|warn|error`},
 		{[]string{"--quit-url", "http://me:secret@h:0", "app"}, "", `--quit-url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/quitquitquit (a comma inside is %2C); the port must be from 1 to 65535`},
 		{[]string{"--once", "app"}, "", `--once: "app": expected no command`},
 		{[]string{"--once", "--", "app"}, "", `--once: "app": expected no command`},
 		{[]string{"--install", "/x", "--once"}, "", `--install: "/x": expected neither a command nor --once`},
-		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=kuma", `--sidecar or ENVOY_WAIT_SIDECAR: "kuma": expected a sidecar that a POST can quit, or a --quit-url, with --quit`},
-		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": ` + url + `one of several is empty`},
+		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=kuma", `ENVOY_WAIT_SIDECAR: "kuma": expected a sidecar that a POST can quit, or a --quit-url, with --quit (2.14 and later; kuma-cp itself ends a Job's sidecar)`},
+		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": ` + url + `the scheme must be http, https, tcp, unix or file`},
 		{[]string{"--url", "http://a/?x=1,2"}, "", `--url: "http://a/?x=1,2": ` + url + `the scheme must be http, https, tcp, unix or file`},
-		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": ` + url + `one of several is empty`},
+		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": ` + url + `the scheme must be http, https, tcp, unix or file`},
 		{[]string{"--url", "http://me:secret@h:0"}, "", `--url: "http://xxxxx@h:0": ` + url + `the port must be from 1 to 65535`},
 		{slices.Repeat([]string{"--disabled"}, 501), "", `expected a command within 500 words`},
 		{append(slices.Repeat([]string{"--disabled"}, 499), "--", "app"), "", `expected a command within 500 words`},
@@ -431,17 +445,17 @@ func TestBadLines(t *testing.T) {
 func TestUnknownFlags(t *testing.T) {
 	for line, want := range map[string]string{
 		"-t 5s": "unknown flag -t", "-v": "unknown flag -v", "-q app": "unknown flag -q", "-x=1": "unknown flag -x", "--w": "unknown flag --w",
-		"-timeout 5s":         `unknown flag -timeout, did you mean "--timeout"?`,
-		"-timeout=5s -- app":  `unknown flag -timeout, did you mean "--timeout"?`,
-		"-url http://h/":      `unknown flag -url, did you mean "--url"?`,
-		"--disabled -quit":    `unknown flag -quit, did you mean "--quit"?`,
-		"-tiemout 5s":         "unknown flag -tiemout",
+		"-timeout 5s":         "unknown flag -timeout, expected two dashes",
+		"-timeout=5s -- app":  "unknown flag -timeout, expected two dashes",
+		"-url http://h/":      "unknown flag -url, expected two dashes",
+		"--disabled -quit":    "unknown flag -quit, expected two dashes",
+		"-tiemout 5s":         "unknown flag -tiemout, expected two dashes",
 		"--tiemout=5s":        `unknown flag --tiemout, did you mean "--timeout"?`,
-		"--time 5s":           `unknown flag --time, did you mean "--timeout"?`,
-		"--urls x":            `unknown flag --urls, did you mean "--url"?`,
-		"--log x":             `unknown flag --log, did you mean "--log-format" or "--log-level"?`,
+		"--time 5s":           "unknown flag --time",
+		"--urls x":            "unknown flag --urls",
+		"--log x":             "unknown flag --log",
 		"--quit-timeot 5s":    `unknown flag --quit-timeot, did you mean "--quit-timeout"?`,
-		"--side istio":        `unknown flag --side, did you mean "--sidecar"?`,
+		"--side istio":        "unknown flag --side",
 		"--wait app":          "unknown flag --wait",
 		"--quiet":             "unknown flag --quiet",
 		"--exit":              "unknown flag --exit",
@@ -464,9 +478,10 @@ func TestPasswords(t *testing.T) {
 	var lines [][]string
 	for _, flag := range model(t) {
 		name := "--" + flag.Name
-		lines = append(lines, []string{name + "=" + value}, []string{name, value}, []string{name + ":" + value}, []string{name, "-" + value})
+		lines = append(lines, []string{name + "=" + value}, []string{name, value}, []string{name + ":" + value}, []string{name, "-" + value},
+			[]string{name + "=me:secret@h"}, []string{name, `me:"secret @h`}, []string{name + "=http://me:secret\n@h"})
 	}
-	lines = append(lines, []string{"--ulr=" + value}, []string{"--ulr", value}, []string{"-" + value}, []string{"--" + value}, []string{"--quit=me:secret@h"},
+	lines = append(lines, []string{"--ulr=" + value}, []string{"--ulr", value}, []string{"-" + value}, []string{"--" + value}, []string{"--once", "me:secret@h"}, []string{"--install", "me:secret@h", "--once"},
 		[]string{"--url", "http://me:sec,ret@h/"}, []string{"--url=http://a", "--url=me:secret@h"})
 	for _, line := range lines {
 		if _, err := parse(line, nil); err != nil && strings.Contains(strings.ReplaceAll(err.Error(), ",", ""), "secret") {
@@ -693,16 +708,17 @@ func TestTooManyURLs(t *testing.T) {
 		for i := range n {
 			urls = append(urls, fmt.Sprintf("http://h:%d/", i+1))
 		}
-		s, err := parse(nil, []string{"ENVOY_WAIT_URL=" + strings.Join(urls, ",")})
-		if ok && (err != nil || len(s.Probe.URLs) != n) {
-			t.Errorf("%d URLs: got %d, %v", n, len(s.Probe.URLs), err)
-		}
-		if want := "ENVOY_WAIT_URL: 101 URLs: expected at most 100"; !ok && (err == nil || err.Error() != want) {
-			t.Errorf("%d URLs: got %v, want %s", n, err, want)
-		}
-		s, err = parse([]string{"--quit-url", strings.Join(urls, ","), "--url", "http://h/", "app"}, nil)
-		if want := "--quit-url: 101 URLs: expected at most 100"; !ok && (err == nil || err.Error() != want || len(s.Quit.URLs) != n) {
-			t.Errorf("%d URLs: got %v, want %s", n, err, want)
+		all := strings.Join(urls, ",")
+		for name, given := range map[string]struct{ args, env []string }{
+			"ENVOY_WAIT_URL": {env: []string{"ENVOY_WAIT_URL=" + all}}, "--url": {args: []string{"--url", all}}, "--quit-url": {args: []string{"--quit-url", all, "app"}},
+		} {
+			s, err := parse(given.args, given.env)
+			if got := max(len(s.Probe.URLs), len(s.Quit.URLs)); ok && (err != nil || got != n) {
+				t.Errorf("%s, %d URLs: got %d, %v", name, n, got, err)
+			}
+			if want := fmt.Sprintf("%s: %q: expected 1 to 100 URLs", name, all); !ok && (err == nil || err.Error() != want) {
+				t.Errorf("%s, %d URLs: got %v, want %s", name, n, err, want)
+			}
 		}
 	}
 }

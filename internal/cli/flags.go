@@ -16,8 +16,6 @@ import (
 )
 
 // flags is the command line. One tag is not kong's: least is the shortest time that a flag takes.
-//
-// --once and --install have no variable: in a ConfigMap that containers share it would break every app.
 type flags struct {
 	Sidecar     Preset   `group:"Wait for:" placeholder:"NAME" default:"istio" help:"preset for a known sidecar: URL, ready status and quit URL"`
 	URL         list     `group:"Wait for:" placeholder:"URL" help:"endpoint to wait for, in place of the default sidecar; repeatable"`
@@ -39,16 +37,15 @@ type flags struct {
 	LogLevel  string `group:"Output:" enum:"debug,info,warn,error" default:"info" help:"lowest level to log"`
 	Compat    string `group:"Output:" enum:"none,scuttle" default:"none" help:"scuttle: also read scuttle's variables"`
 
-	Once    bool   `group:"Instead of a wait:" env:"-" help:"make one attempt, then exit 0 if ready, else 1"`
-	Install string `group:"Instead of a wait:" env:"-" placeholder:"PATH" help:"copy this binary to PATH, or into the directory PATH, and exit"`
-	Version bool   `group:"Instead of a wait:" env:"-" help:"print the version and exit"`
-	Help    bool   `group:"Instead of a wait:" env:"-" short:"h" help:"print this help and exit"`
+	Once    bool   `group:"Instead of a wait:" help:"make one attempt, then exit 0 if ready, else 1"`
+	Install string `group:"Instead of a wait:" placeholder:"PATH" help:"copy this binary to PATH, or into the directory PATH, and exit"`
+	Version bool   `group:"Instead of a wait:" help:"print the version and exit"`
+	Help    bool   `group:"Instead of a wait:" short:"h" help:"print this help and exit"`
 
 	Command []string `arg:"" optional:"" passthrough:"partial" help:"what to become, with its arguments; without it, wait only"`
 
-	env       []string
-	warnings  []string
-	supervise bool
+	env      []string
+	warnings []string
 }
 
 // newParser returns kong with these flags, and with their variables in Flag.Envs alone: kong itself takes an empty
@@ -60,15 +57,13 @@ func newParser(f *flags) *kong.Kong {
 		kong.Description("Wait until the sidecar is ready, then become the command. Without a command, wait only."),
 		kong.NoDefaultHelp(),
 		kong.Resolvers(&variables{env: f.env}),
-		kong.KindMapper(reflect.Bool, boolean{}),
-		kong.KindMapper(reflect.String, text{}),
-		kong.TypeMapper(reflect.TypeFor[time.Duration](), duration{}),
+		kong.KindMapper(reflect.String, kong.MapperFunc(decodeText)),
+		kong.TypeMapper(reflect.TypeFor[time.Duration](), kong.MapperFunc(decodeDuration)),
 	)
 	for _, flag := range parser.Model.Flags {
-		if flag.Envs == nil {
+		flag.PlaceHolder = cmp.Or(flag.PlaceHolder, strings.ReplaceAll(flag.Enum, ",", "|"))
+		if flag.Group.Key != "Instead of a wait:" { // in a ConfigMap that containers share it would break every app
 			flag.Envs = []string{"ENVOY_WAIT_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))}
-		} else { // "-"
-			flag.Envs, flag.Tag.Envs = nil, nil
 		}
 	}
 	return parser
@@ -87,7 +82,7 @@ func parseWords(parser *kong.Kong, words []string) (*kong.Context, error) {
 	first := len(words) - len(ctx.Path[len(ctx.Path)-1].Remainder())
 	next, last := first+1, len(words)
 	if strings.HasPrefix(err.Error(), "unknown flag ") {
-		err = unknownFlag(ctx, words[first])
+		err = unknownFlag(err, words[first])
 		last-- // the last word may be the command
 	}
 	if next < last && !strings.Contains(words[first], "=") && !strings.HasPrefix(words[next], "-") {
@@ -97,22 +92,15 @@ func parseWords(parser *kong.Kong, words []string) (*kong.Context, error) {
 	return ctx, err
 }
 
-// unknownFlag says that kong does not know a flag. Not all that kong suggests is right: -v is not -h, and --wait is not
-// --quit.
-func unknownFlag(ctx *kong.Context, word string) error {
+// unknownFlag returns the error for a flag that kong does not know. kong suggests names that differ in two letters, which
+// is wrong for a short name: --wait is not --quit.
+func unknownFlag(suggestion error, word string) error {
 	word, _, _ = strings.Cut(word, "=")
-	name := strings.TrimLeft(word, "-")
-	var similar []string
-	for _, flag := range ctx.Model.Flags {
-		quoted := fmt.Sprintf("%q", "--"+flag.Name)
-		begins := strings.HasPrefix(name, flag.Name) || strings.HasPrefix(flag.Name, name)
-		if flag.Name == name || len(name) > 1 && strings.Contains(ctx.Error.Error(), quoted) && (begins || len(flag.Name) > 5) {
-			similar = append(similar, quoted)
-		}
-	}
-	text := "unknown flag " + probe.Redact(word)
-	if len(similar) > 0 {
-		text += ", did you mean " + strings.Join(similar, " or ") + "?"
+	text := "unknown flag " + word
+	if len(word) > 2 && word[1] != '-' {
+		text += ", expected two dashes"
+	} else if len(word) > len("--quiet") {
+		text = suggestion.Error()
 	}
 	return errors.New(text + "; see envoy-wait --help")
 }
@@ -124,26 +112,25 @@ func (f *flags) Validate(ctx *kong.Context) error {
 		return fmt.Errorf("%s: %w", given(ctx, &f.URL), err)
 	}
 	if _, err := f.QuitURL.valid(probe.ValidateQuitURL, Presets[0].Quit); err != nil {
-		return fmt.Errorf("%s: %w", cmp.Or(given(ctx, &f.QuitURL), "a variable of scuttle's"), err)
+		return fmt.Errorf("%s: %w", given(ctx, &f.QuitURL), err)
 	}
-	if name := switchBefore(ctx, command); name != "" {
+	switch name := switchBefore(ctx.Args, f.Command); {
+	case name != "":
 		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
-	}
-	switch {
 	case len(ctx.Args) == maxWords && len(command) == 0:
 		return fmt.Errorf("expected a command within %d words", maxWords)
 	case wanted && len(command) == 0:
 		return errors.New(`expected a command after "--"; without a command leave out the "--"`)
 	case f.Install != "" && (wanted || f.Once):
-		return fmt.Errorf("--install: %q: expected neither a command nor --once", probe.Redact(f.Install))
+		return fmt.Errorf("--install: %q: expected neither a command nor --once", f.Install)
 	case f.Once && wanted:
-		return fmt.Errorf("--once: %q: expected no command", probe.Redact(command[0]))
+		return fmt.Errorf("--once: %q: expected no command", command[0])
 	case f.Once, f.Install != "", !f.Quit && len(f.QuitURL) == 0:
 		return nil
 	case runtime.GOOS != "linux":
 		return fmt.Errorf("--quit, --quit-url and their variables: expected Linux, this is %s", runtime.GOOS)
 	case len(f.QuitURL) == 0 && f.Sidecar.Quit == "":
-		return fmt.Errorf("--sidecar or ENVOY_WAIT_SIDECAR: %q: expected a sidecar that a POST can quit, or a --quit-url, with --quit", f.Sidecar.Name)
+		return fmt.Errorf("%s: %q: expected a sidecar that a POST can quit, or a --quit-url, with --quit (%s)", given(ctx, &f.Sidecar), f.Sidecar.Name, f.Sidecar.Note)
 	case !wanted && (f.Quit || given(ctx, &f.QuitURL) != ""): // a script that waits only would lose its sidecar too early
 		return errors.New("expected a command: --quit, --quit-url and their variables quit the sidecar after it")
 	}
@@ -159,14 +146,12 @@ func (f *flags) command() (command []string, wanted bool) {
 }
 
 // switchBefore returns the switch just before a command whose name reads like its value, or "".
-func switchBefore(ctx *kong.Context, command []string) string {
-	i := len(ctx.Args) - len(command) - 1
-	if len(command) == 0 || i < 0 {
-		return ""
-	}
-	word := ctx.Args[i]
-	if _, ok := booleans[strings.ToLower(command[0])]; ok && strings.HasPrefix(word, "-") && word != "--" && !strings.Contains(word, "=") {
-		return word
+func switchBefore(args, command []string) string {
+	values := []string{"true", "1", "yes", "false", "0", "no"}
+	last := len(args) - len(command) - 1
+	if len(command) > 0 && slices.Contains(values, strings.ToLower(command[0])) && last >= 0 &&
+		strings.HasPrefix(args[last], "-") && !strings.Contains(args[last], "=") {
+		return args[last]
 	}
 	return ""
 }
@@ -174,11 +159,10 @@ func switchBefore(ctx *kong.Context, command []string) string {
 // given names the flag or the variable that the value of a field comes from, or returns "" for a default.
 func given(ctx *kong.Context, field any) string {
 	for _, p := range ctx.Path {
-		switch {
-		case p.Flag == nil, p.Flag.Target.Addr().Interface() != field:
-		case p.Resolved:
-			return p.Flag.Envs[0]
-		default:
+		if p.Flag != nil && p.Flag.Target.Addr().Interface() == field {
+			if p.Resolved {
+				return p.Flag.Envs[0]
+			}
 			return "--" + p.Flag.Name
 		}
 	}
@@ -206,9 +190,7 @@ Sidecar          Ready, at a port of localhost       Quit by POST
 	for _, p := range Presets {
 		ready := fmt.Sprintf("%s is %d", fromPort(p.Ready), p.Status)
 		fmt.Fprintf(&text, "%-15s  %-34s  %s\n", p.Name, ready, cmp.Or(fromPort(p.Quit), "none"))
-		if p.Note != "" {
-			fmt.Fprintf(&text, "%15s  (%s)\n", "", p.Note)
-		}
+		fmt.Fprintf(&text, "%15s  (%s)\n", "", p.Note)
 	}
 	return text.String()
 }

@@ -164,17 +164,6 @@ func TestScuttleURLsAreValid(t *testing.T) {
 	}
 }
 
-func TestScuttleWithTooManyURLs(t *testing.T) {
-	endpoints := make([]string, 101)
-	for i := range endpoints {
-		endpoints[i] = fmt.Sprintf("http://h:%d/", i+1)
-	}
-	_, err := parse([]string{"--compat=scuttle", "app"}, []string{"GENERIC_QUIT_ONLY=true", "GENERIC_QUIT_ENDPOINTS=" + strings.Join(endpoints, ",")})
-	if want := "a variable of scuttle's: 101 URLs: expected at most 100"; err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
-	}
-}
-
 // scuttle quits nobody where there is no command, and that is no error.
 func TestScuttleWithoutACommand(t *testing.T) {
 	const admin = "ENVOY_ADMIN_API=http://127.0.0.1:15000"

@@ -13,66 +13,35 @@ import (
 	"unicode"
 
 	"github.com/alecthomas/kong"
-
-	"github.com/envoy-wait/envoy-wait/probe"
 )
 
 // decode takes the value of a flag, which is never empty. A value that begins with "-" needs a "=" before it.
 func decode(ctx *kong.DecodeContext, expected string, accept func(text string) bool) error {
 	token, err := ctx.Scan.PopValue("")
 	text := token.String()
-	switch {
-	case token.IsEOL(), text == "", text == "--":
-		return fmt.Errorf("the value is missing; expected %s", expected)
-	case err != nil, !accept(text):
-		return fmt.Errorf("%q: expected %s", probe.Redact(text), expected)
-	default:
-		return nil
+	if token.IsEOL() {
+		text = ""
 	}
+	if err != nil || text == "" || !accept(text) {
+		return fmt.Errorf("%q: expected %s", text, expected)
+	}
+	return nil
 }
 
-// boolean maps a bool: kong's own mapper would print a password that was typed here.
-type boolean struct{}
-
-func (boolean) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
-	if ctx.Scan.Peek().Type != kong.FlagValueToken { // a switch takes no other word
-		target.SetBool(true)
-		return nil
-	}
-	return decode(ctx, "true or false", func(text string) bool {
-		value, ok := booleans[strings.ToLower(text)]
-		target.SetBool(value)
-		return ok
-	})
-}
-
-func (boolean) IsBool() bool { return true }
-
-var booleans = map[string]bool{"true": true, "yes": true, "1": true, "false": false, "no": false, "0": false}
-
-// text maps a string, byte by byte: kong's own mapper goes through JSON, which cannot hold a byte such as \xff.
-type text struct{}
-
-func (text) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+// decodeText decodes a string byte by byte. kong's own mapper goes through JSON, which cannot hold a byte such as \xff.
+func decodeText(ctx *kong.DecodeContext, target reflect.Value) error {
 	if ctx.Value.Flag == nil { // a word of the command
 		target.SetString(ctx.Scan.Pop().String())
 		return nil
 	}
-	return decode(ctx, text{}.PlaceHolder(ctx.Value.Flag), func(text string) bool {
+	return decode(ctx, ctx.Value.Flag.PlaceHolder, func(text string) bool {
 		target.SetString(text)
 		return ctx.Value.Enum == "" || slices.Contains(ctx.Value.EnumSlice(), text)
 	})
 }
 
-// PlaceHolder shows what a flag takes: start|fail.
-func (text) PlaceHolder(flag *kong.Flag) string {
-	return cmp.Or(flag.PlaceHolder, strings.ReplaceAll(flag.Enum, ",", "|"))
-}
-
-// duration maps a time.Duration that is not below the tag least.
-type duration struct{}
-
-func (duration) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+// decodeDuration decodes a time.Duration that is not below the tag least.
+func decodeDuration(ctx *kong.DecodeContext, target reflect.Value) error {
 	least := ctx.Value.Tag.Get("least")
 	return decode(ctx, "a duration such as 90s, at least "+least, func(text string) bool {
 		shortest, _ := time.ParseDuration(least)
@@ -92,9 +61,9 @@ const maxURLs = 100
 
 // Decode splits the value at its commas.
 func (l *list) Decode(ctx *kong.DecodeContext) error {
-	return decode(ctx, "a URL", func(text string) bool {
+	return decode(ctx, fmt.Sprintf("1 to %d URLs", maxURLs), func(text string) bool {
 		*l = append(*l, strings.Split(text, ",")...)
-		return true
+		return len(*l) <= maxURLs
 	})
 }
 
@@ -102,24 +71,18 @@ func (l *list) Decode(ctx *kong.DecodeContext) error {
 func (l list) valid(validate func(string) error, example string) (urls []string, err error) {
 	for _, url := range l {
 		wrong := validURL(url, validate)
-		if wrong == nil && !slices.Contains(urls, url) {
+		switch {
+		case wrong == nil && !slices.Contains(urls, url):
 			urls = append(urls, url)
+		case wrong != nil && err == nil:
+			err = fmt.Errorf("%q: expected a URL such as %s (a comma inside is %%2C); %w", strings.Join(l, ","), example, wrong)
 		}
-		if wrong != nil && err == nil {
-			err = fmt.Errorf("%q: expected a URL such as %s (a comma inside is %%2C); %w", probe.Redact(strings.Join(l, ",")), example, wrong)
-		}
-	}
-	if len(urls) > maxURLs {
-		err = fmt.Errorf("%d URLs: expected at most %d", len(urls), maxURLs)
 	}
 	return urls, err
 }
 
 // validURL says what is wrong with one URL of a list.
 func validURL(url string, validate func(string) error) error {
-	if url == "" {
-		return errors.New("one of several is empty")
-	}
 	if strings.ContainsFunc(url, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }) { // Cf has no width
 		return errors.New("separate URLs by commas, not by white space")
 	}
@@ -147,17 +110,13 @@ type variables struct {
 // Resolve decodes a value once by itself, since kong would name the flag in the error.
 func (v *variables) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 	for _, name := range flag.Envs {
-		text := lookup(v.env, name)
-		if text == "" {
-			continue
-		}
-		trial := reflect.New(flag.Target.Type()).Elem()
-		err := flag.Mapper.Decode(&kong.DecodeContext{Value: flag.Value, Scan: kong.ScanAsType(kong.FlagValueToken, text)}, trial)
-		if err == nil {
-			return text, nil
-		}
-		if v.err == nil {
-			v.err = fmt.Errorf("%s: %w", name, err)
+		if text := lookup(v.env, name); text != "" {
+			value := &kong.DecodeContext{Value: flag.Value, Scan: kong.ScanAsType(kong.FlagValueToken, text)}
+			err := flag.Mapper.Decode(value, reflect.New(flag.Target.Type()).Elem())
+			if err == nil {
+				return text, nil
+			}
+			v.err = cmp.Or(v.err, fmt.Errorf("%s: %w", name, err))
 		}
 	}
 	return nil, nil
@@ -178,24 +137,22 @@ func lookup(env []string, name string) string {
 
 // serviceVariable is what the kubelet injects for a Service called envoy-wait, or one whose name begins so:
 // kubernetes.io/docs/concepts/services-networking/service.
-const serviceVariable = `_(SERVICE_HOST=[0-9a-f.:]+|SERVICE_PORT(_[A-Z0-9_]+)?=\d+|PORT(_\d+_(TCP|UDP|SCTP))?=(tcp|udp|sctp)://.+|` +
-	`PORT_\d+_(TCP|UDP|SCTP)_(PROTO=(tcp|udp|sctp)|PORT=\d+|ADDR=[0-9a-f.:]+))$`
+const serviceVariable = `_(SERVICE_HOST|PORT_\w+_ADDR)=[0-9a-f.:]+$|_(SERVICE_PORT\w*|PORT_\w+_PORT)=\d+$|_PORT(_\w+)?=(tcp|udp|sctp)(://.+)?$`
 
-// unknownVariables returns a warning of the variables that look like ours, and that no flag has.
-func unknownVariables(ctx *kong.Context, env []string) []string {
+// warnOfUnknown adds one warning, of all variables that look like ours and that no flag has.
+func (f *flags) warnOfUnknown(ctx *kong.Context) {
 	var known, unknown []string
 	for _, flag := range ctx.Model.Flags {
 		known = append(known, flag.Envs...)
 	}
 	isService := sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(serviceVariable) }) // hardly ever asked
-	for _, entry := range env {
+	for _, entry := range f.env {
 		name, value, _ := strings.Cut(entry, "=")
 		if value != "" && strings.HasPrefix(name, "ENVOY_WAIT_") && !slices.Contains(known, name) && !isService().MatchString(entry) {
 			unknown = append(unknown, name)
 		}
 	}
-	if len(unknown) == 0 {
-		return nil
+	if len(unknown) > 0 {
+		f.warn("%s: unknown variable, ignored; known are %s", strings.Join(unknown, ", "), strings.Join(known, ", "))
 	}
-	return []string{fmt.Sprintf("%s: unknown variable, ignored; known are %s", strings.Join(unknown, ", "), strings.Join(known, ", "))}
 }
