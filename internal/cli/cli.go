@@ -1,9 +1,5 @@
-// Package cli turns command line and environment into [Settings], plain data. It alone knows kong and the
-// environment.
-//
-// A flag goes before its variable, and a variable before the default. A variable that is empty counts as unset. A
-// value that cannot work is an error that names flag or variable, the value, and what was expected. Passwords in
-// values are replaced.
+// Package cli turns command line and environment into [Settings], plain data. It alone knows kong and the environment.
+// A flag goes before its variable, and a variable before the default. An empty variable counts as unset.
 package cli
 
 import (
@@ -60,9 +56,6 @@ func (s *Settings) IsJob() bool { return len(s.Quit.URLs) > 0 }
 // maxWords is how many words kong sees, since it copies the rest of a line for each word of a command.
 const maxWords = 500
 
-// password is where an error has one: in a value, which kong and we quote, or in a flag that kong does not know.
-const password = `(?s)("([a-z]+://)?|unknown flag -).*@`
-
 // Parse returns the settings for args, of which the first is the name that the program was called by. With an error
 // the settings for the log and for Quit hold all the same.
 func Parse(args, env []string) (*Settings, error) {
@@ -76,8 +69,9 @@ func Parse(args, env []string) (*Settings, error) {
 	if f.Help || f.Version {
 		return &Settings{Answer: f.answer(ctx)}, nil
 	}
-	if err != nil {
-		err = errors.New(regexp.MustCompile(password).ReplaceAllString(err.Error(), "${1}xxxxx@"))
+	if err != nil { // it may have a password in a value, which is quoted, or in a flag that kong does not know
+		password := regexp.MustCompile(`(?s)("([a-z]+://)?|unknown flag -).*@`)
+		err = errors.New(password.ReplaceAllString(err.Error(), "${1}xxxxx@"))
 	}
 	return f.settings(ctx), err
 }

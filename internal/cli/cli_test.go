@@ -395,6 +395,7 @@ func TestBadLines(t *testing.T) {
 		timeout = "expected a duration such as 90s, at least 0s"
 		url     = "expected a URL such as http://localhost:15020/healthz/ready (a comma inside is %2C); "
 		noJob   = "expected a command: --quit, --quit-url and their variables quit the sidecar after it"
+		oneOf   = "expected one of --once, --install and a command"
 		dashes  = `expected a command after "--"; without a command leave out the "--"`
 	)
 	for _, test := range []struct {
@@ -423,9 +424,10 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--timeout=http://u:secret@h/"}, "", `--timeout: "http://xxxxx@h/": ` + timeout},
 		{[]string{"--log-level=http://u:secret@h/"}, "", `--log-level: "http://xxxxx@h/": expected debug|info|warn|error`},
 		{[]string{"--quit-url", "http://me:secret@h:0", "app"}, "", `--quit-url: "http://xxxxx@h:0": expected a URL such as http://localhost:15020/quitquitquit (a comma inside is %2C); the port must be from 1 to 65535`},
-		{[]string{"--once", "app"}, "", `--once: "app": expected no command`},
-		{[]string{"--once", "--", "app"}, "", `--once: "app": expected no command`},
-		{[]string{"--install", "/x", "--once"}, "", `--install: "/x": expected neither a command nor --once`},
+		{[]string{"--once", "app"}, "", oneOf},
+		{[]string{"--once", "--", "app"}, "", oneOf},
+		{[]string{"--install", "/x", "--once"}, "", oneOf},
+		{[]string{"--install", "/x", "app"}, "", oneOf},
 		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=kuma", `ENVOY_WAIT_SIDECAR: "kuma": expected a sidecar that a POST can quit, or a --quit-url, with --quit (2.14 and later; kuma-cp itself ends a Job's sidecar)`},
 		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": ` + url + `the scheme must be http, https, tcp, unix or file`},
 		{[]string{"--url", "http://a/?x=1,2"}, "", `--url: "http://a/?x=1,2": ` + url + `the scheme must be http, https, tcp, unix or file`},
@@ -598,8 +600,8 @@ func TestHelp(t *testing.T) {
 	for columns, env := range map[string]string{"": "", "200": "ENVOY_WAIT_INTERVAL=bad", "40": ""} {
 		t.Setenv("COLUMNS", columns)
 		s, err := Parse([]string{"envoy-wait", "--help", "--timeout", "x", "--tiemout", "--", "app"}, []string{env})
-		if err != nil || s.Answer == "" {
-			t.Fatalf("%+v, %v, want help", s, err)
+		if err != nil || s.Answer == "" || strings.Contains(s.Answer, "%!") {
+			t.Fatalf("%+v, %v, want help, and no bad verb of a format in it", s, err)
 		}
 		help := s.Answer
 		for line := range strings.Lines(help) {
@@ -613,12 +615,15 @@ func TestHelp(t *testing.T) {
 			if !flag.IsBool() {
 				want += "=" + flag.FormatPlaceHolder()
 			}
-			if want += " " + helpOf(flag.Value); !strings.Contains(words, want) || flag.Help == "" || flag.Group == nil {
+			if want += " " + flag.Help; flag.HasDefault {
+				want += " (" + flag.Default + ")"
+			}
+			if !strings.Contains(words, want) || flag.Help == "" || flag.Group == nil {
 				t.Errorf("got %s\nwant %s", help, want)
 			}
 		}
 		for _, p := range Presets {
-			if !strings.Contains(help, "\n"+p.Name+" ") || !strings.Contains(help, p.Note) {
+			if !strings.Contains(help, "\n  "+p.Name+" ") || !strings.Contains(help, p.Note) {
 				t.Errorf("got %s\nwant %s, %s", help, p.Name, p.Note)
 			}
 		}

@@ -95,6 +95,9 @@ type exitStatus struct{ Code, When string }
 func model(t testing.TB) []*kong.Flag {
 	t.Helper()
 	parser := newParser(&flags{})
+	for _, flag := range parser.Model.Flags {
+		flag.Help = strings.TrimSuffix(flag.Help, " ("+flag.Default+")") // the documents show the default elsewhere
+	}
 	return parser.Model.Flags
 }
 

@@ -18,24 +18,18 @@ type Preset struct {
 	Note   string // where Ready and Quit work
 	Port   string // the variable that moves the port of Ready
 	Gate   uint16 // see probe.Config
+	Source string // of what this row says
 }
 
-// Presets are what --sidecar chooses from. Each was tried against the real program. The comment on a row is its source.
+// Presets are what --sidecar chooses from. Each was tried against the real program.
 var Presets = []Preset{
-	// github.com/istio/istio: pilot/cmd/pilot-agent/status/server.go
-	{Name: "istio", Ready: "http://localhost:15020/healthz/ready", Status: 200, Quit: "http://localhost:15020/quitquitquit", Note: "the default", Gate: probe.DefaultGate},
-	// www.envoyproxy.io/docs/envoy/latest/operations/admin; the port is the documentation's example
-	{Name: "envoy", Ready: "http://localhost:9901/ready", Status: 200, Quit: "http://localhost:9901/quitquitquit", Note: "an Envoy whose admin is on 9901"},
-	// github.com/hashicorp/consul-k8s: connect-inject/webhook/consul_dataplane_sidecar.go
-	{Name: "consul", Ready: "http://127.0.0.1:19000/ready", Status: 200, Quit: "http://127.0.0.1:20600/graceful_shutdown", Note: "as consul-k8s starts it"},
-	// github.com/kumahq/kuma: app/kuma-dp/pkg/dataplane/readiness
-	{Name: "kuma", Ready: "http://localhost:9902/ready", Status: 200, Note: "2.14 and later; kuma-cp itself ends a Job's sidecar"},
-	// linkerd.io/2/tasks/graceful-shutdown
-	{Name: "linkerd", Ready: "http://localhost:4191/ready", Status: 200, Quit: "http://localhost:4191/shutdown", Note: "quit: with proxy.enableShutdownEndpoint=true"},
-	// docs.dapr.io/reference/api/health_api: outbound does not wait for the app itself
-	{Name: "dapr", Ready: "http://localhost:3500/v1.0/healthz/outbound", Status: 204, Quit: "http://localhost:3500/v1.0/shutdown", Note: "quit: without DAPR_API_TOKEN", Port: "DAPR_HTTP_PORT"},
-	// github.com/GoogleCloudPlatform/cloud-sql-proxy
-	{Name: "cloud-sql-proxy", Ready: "http://localhost:9090/startup", Status: 200, Quit: "http://localhost:9091/quitquitquit", Note: "v2 with --health-check and --quitquitquit"},
+	{Name: "istio", Ready: "http://localhost:15020/healthz/ready", Status: 200, Quit: "http://localhost:15020/quitquitquit", Note: "the default", Gate: probe.DefaultGate, Source: "github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go"},
+	{Name: "envoy", Ready: "http://localhost:9901/ready", Status: 200, Quit: "http://localhost:9901/quitquitquit", Note: "an Envoy whose admin is on 9901", Source: "www.envoyproxy.io/docs/envoy/latest/operations/admin"},
+	{Name: "consul", Ready: "http://127.0.0.1:19000/ready", Status: 200, Quit: "http://127.0.0.1:20600/graceful_shutdown", Note: "as consul-k8s starts it", Source: "github.com/hashicorp/consul-k8s/connect-inject/webhook/consul_dataplane_sidecar.go"},
+	{Name: "kuma", Ready: "http://localhost:9902/ready", Status: 200, Note: "2.14 and later; kuma-cp itself ends a Job's sidecar", Source: "github.com/kumahq/kuma/app/kuma-dp/pkg/dataplane/readiness"},
+	{Name: "linkerd", Ready: "http://localhost:4191/ready", Status: 200, Quit: "http://localhost:4191/shutdown", Note: "quit: with proxy.enableShutdownEndpoint=true", Source: "linkerd.io/2/tasks/graceful-shutdown"},
+	{Name: "dapr", Ready: "http://localhost:3500/v1.0/healthz/outbound", Status: 204, Quit: "http://localhost:3500/v1.0/shutdown", Note: "quit: without DAPR_API_TOKEN", Port: "DAPR_HTTP_PORT", Source: "docs.dapr.io/reference/api/health_api"},
+	{Name: "cloud-sql-proxy", Ready: "http://localhost:9090/startup", Status: 200, Quit: "http://localhost:9091/quitquitquit", Note: "v2 with --health-check and --quitquitquit", Source: "github.com/GoogleCloudPlatform/cloud-sql-proxy"},
 }
 
 // Decode makes the value of --sidecar the preset itself.

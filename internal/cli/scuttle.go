@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 	"time"
@@ -32,8 +33,7 @@ func (f *flags) BeforeApply(ctx *kong.Context) error {
 	if ready != "" {
 		f.URL = list{ready}
 	}
-	hasEndpoint := len(f.URL) > 0 || given(ctx, &f.Sidecar) != "" || f.Once
-	f.Disabled = s.is("START_WITHOUT_ENVOY", "true") || !hasEndpoint
+	f.Disabled = s.is("START_WITHOUT_ENVOY", "true") || len(f.URL) == 0 && given(ctx, &f.Sidecar) == "" && !f.Once
 	f.Timeout = s.duration("WAIT_FOR_ENVOY_TIMEOUT", 0) // 0 never gives up
 	if orFail := s.duration("QUIT_WITHOUT_ENVOY_TIMEOUT", 0); orFail > 0 {
 		f.Timeout, f.OnTimeout = orFail, "fail"
@@ -69,8 +69,7 @@ func (s scuttle) quitURLs(admin string, isValid bool) (urls list) {
 	istio := lookup(s.env, "ISTIO_QUIT_API")
 	istio = s.url("ISTIO_QUIT_API", istio, strings.TrimSuffix(istio, "/")+"/quitquitquit")
 	isLocal := strings.Contains(admin, "localhost") || strings.Contains(admin, "127.0.0.1") // as scuttle looks, valid or not
-	u, _ := url.Parse(admin)
-	switch {
+	switch u, _ := url.Parse(admin); {
 	case s.is("NEVER_KILL_ISTIO", "true") || !isLocal:
 		return nil
 	case istio != "":
@@ -106,14 +105,12 @@ func (s scuttle) is(name, value string) bool {
 }
 
 func (s scuttle) duration(name string, unset time.Duration) time.Duration {
-	value := lookup(s.env, name)
-	if d, err := time.ParseDuration(value); err == nil && d >= 0 {
-		return d
+	d, err := time.ParseDuration(cmp.Or(lookup(s.env, name), unset.String()))
+	if err != nil || d < 0 {
+		s.bad(name, lookup(s.env, name), "a duration such as 90s, or 0")
+		return unset
 	}
-	if value != "" {
-		s.bad(name, value, "a duration such as 90s, or 0")
-	}
-	return unset
+	return d
 }
 
 // bad warns of a value, and returns "": it counts as unset.
