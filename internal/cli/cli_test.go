@@ -611,13 +611,7 @@ func TestHelp(t *testing.T) {
 		}
 		words := strings.Join(strings.Fields(help), " ")
 		for _, flag := range model(t) {
-			want := "--" + flag.Name
-			if !flag.IsBool() {
-				want += "=" + flag.FormatPlaceHolder()
-			}
-			if want += " " + flag.Help; flag.HasDefault {
-				want += " (" + flag.Default + ")"
-			}
+			want := strings.ReplaceAll(flag.Summary()+" "+flag.Help+" ("+flag.Default+")", " ()", "")
 			if !strings.Contains(words, want) || flag.Help == "" || flag.Group == nil {
 				t.Errorf("got %s\nwant %s", help, want)
 			}
