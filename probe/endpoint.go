@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -43,7 +42,17 @@ func (e endpoint) transport(p policy) http.RoundTripper {
 	}
 	switch {
 	case e.isHTTP:
-		return overHTTP(p, dial)
+		http1 := new(http.Protocols)
+		http1.SetHTTP1(true)
+		return &http.Transport{
+			Proxy:                  nil, // a sidecar is never behind one
+			DialContext:            dial,
+			TLSClientConfig:        &tls.Config{RootCAs: p.RootCAs},
+			Protocols:              http1,
+			MaxIdleConns:           1,
+			DisableCompression:     true, // or a body would be inflated
+			MaxResponseHeaderBytes: maxHeaderBytes,
+		}
 	case e.scheme == "file":
 		return oneAtATime(func() error { return lookAtFile(e.address) })
 	default:
@@ -54,20 +63,6 @@ func (e endpoint) transport(p policy) http.RoundTripper {
 			}
 			return err
 		})
-	}
-}
-
-func overHTTP(p policy, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http.Transport {
-	http1 := new(http.Protocols)
-	http1.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                  nil, // a sidecar is never behind one
-		DialContext:            dial,
-		TLSClientConfig:        &tls.Config{RootCAs: p.RootCAs},
-		Protocols:              http1,
-		MaxIdleConns:           1,
-		DisableCompression:     true, // or a body would be inflated
-		MaxResponseHeaderBytes: maxHeaderBytes,
 	}
 }
 
@@ -117,68 +112,39 @@ func lookAtFile(path string) error {
 // ask a name server, which in a mesh is behind the sidecar.
 type dialer struct {
 	net.Dialer
-	silence time.Duration // what 127.0.0.1 has for itself, and ::1 once 127.0.0.1 has refused
+	silence time.Duration // what an address of localhost has to answer before it is the other's turn
 }
 
+// dial knows localhost by its name, which RFC 6761 section 6.3 binds to the loopback addresses.
 func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	if host, port, err := net.SplitHostPort(address); err == nil && isLocalhost(host) {
+	host, port, _ := net.SplitHostPort(address)
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		return d.localhost(ctx, port)
 	}
 	return d.DialContext(ctx, network, address)
 }
 
-// localhost connects to 127.0.0.1, and to ::1 as soon as 127.0.0.1 has failed or was silent. The first that accepts
-// counts. The error is a refusal if one of them refuses and the other fails, or if ::1 is silent after 127.0.0.1 has
-// refused.
+// localhost connects to 127.0.0.1 and ::1 in turn, until one accepts or 127.0.0.1 has failed. The error is a refusal if
+// one of them refuses and the other fails, or if ::1 is silent after 127.0.0.1 has refused.
+//
+// On loopback the kernel accepts or refuses at once: that needs no goroutine. An address that is silent has a full queue
+// or a firewall. The kernel would send the next SYN after 1 s, and here each turn sends one. The turns grow, so that
+// they are long enough where loopback is slow.
 func (d dialer) localhost(ctx context.Context, port string) (net.Conn, error) {
-	dials, cancel := context.WithCancel(context.WithoutCancel(ctx)) // so that none fails by the deadline alone
-	defer cancel()                                                  // gives up the other one
-	type dialed struct {
-		host string
-		conn net.Conn
-		err  error
-	}
-	results := make(chan dialed)
-	dial := func(host string) {
-		conn, err := d.DialContext(dials, "tcp", net.JoinHostPort(host, port))
-		select {
-		case results <- dialed{host, conn, err}:
-		case <-dials.Done():
-			if err == nil {
-				_ = conn.Close()
-			}
+	for d.Timeout = d.silence; ctx.Err() == nil; d.Timeout *= 2 {
+		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+		if err == nil {
+			return conn, nil
+		}
+		conn, err6 := d.DialContext(ctx, "tcp", net.JoinHostPort("::1", port))
+		switch {
+		case err6 == nil:
+			return conn, nil
+		case !os.IsTimeout(err) && errors.Is(err6, syscall.ECONNREFUSED):
+			return nil, err6
+		case !os.IsTimeout(err):
+			return nil, err
 		}
 	}
-	go dial("127.0.0.1")
-	silence := time.NewTimer(d.silence)
-	defer silence.Stop()
-	var second sync.Once
-	var cause error
-	for failed := 0; failed < 2; second.Do(func() { go dial("::1") }) {
-		select {
-		case r := <-results:
-			if r.err == nil {
-				return r.conn, nil
-			}
-			failed++
-			if cause == nil || errors.Is(r.err, syscall.ECONNREFUSED) {
-				cause = r.err
-			}
-			if r.host == "127.0.0.1" {
-				silence.Reset(d.silence)
-			}
-		case <-silence.C:
-			if errors.Is(cause, syscall.ECONNREFUSED) {
-				return nil, cause
-			}
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	return nil, cause
-}
-
-// isLocalhost reports whether host is the name that RFC 6761 section 6.3 binds to the loopback addresses.
-func isLocalhost(host string) bool {
-	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
+	return nil, context.Cause(ctx)
 }
