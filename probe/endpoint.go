@@ -34,8 +34,8 @@ type endpoint struct {
 
 // transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
 // serves all.
-func (e endpoint) transport(p policy) http.RoundTripper {
-	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, min(250*time.Millisecond, p.RequestTimeout/2)}
+func (e endpoint) transport(c Config) http.RoundTripper {
+	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, min(250*time.Millisecond, c.RequestTimeout/2)}
 	dial := d.dial
 	if e.scheme == "unix" {
 		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", e.address) }
@@ -47,7 +47,7 @@ func (e endpoint) transport(p policy) http.RoundTripper {
 		return &http.Transport{
 			Proxy:                  nil, // a sidecar is never behind one
 			DialContext:            dial,
-			TLSClientConfig:        &tls.Config{RootCAs: p.RootCAs},
+			TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs},
 			Protocols:              http1,
 			MaxIdleConns:           1,
 			DisableCompression:     true, // or a body would be inflated

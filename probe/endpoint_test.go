@@ -121,7 +121,7 @@ func TestFileSystemThatHangs(t *testing.T) {
 				t.Errorf("got %v, want no answer, then ready", a)
 			}
 		}}
-		err := wait(t.Context(), cfg, func(endpoint, policy) http.RoundTripper { return hangs }, nil)
+		err := wait(t.Context(), cfg, func(endpoint, Config) http.RoundTripper { return hangs }, nil)
 		if err != nil || looks != 1 || attempts < 10 || time.Since(start) > time.Minute+DefaultInterval {
 			t.Errorf("got %v after %v, %d looks in %d attempts, want ready after a minute, 1 look", err, time.Since(start), looks, attempts)
 		}

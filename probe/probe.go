@@ -106,32 +106,26 @@ func Wait(ctx context.Context, cfg Config) error {
 }
 
 // wait is Wait with a network that tests can choose.
-func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http.RoundTripper, knock func(port uint16) bool) error {
+func wait(ctx context.Context, cfg Config, transport func(endpoint, Config) http.RoundTripper, knock func(port uint16) bool) error {
 	cfg = cfg.withDefaults()
 	ctx, cancel := context.WithDeadline(ctx, cfg.Start.Add(cfg.Timeout))
 	defer cancel()
 
 	result := &TimeoutError{Once: cfg.Once}
-	p := policy{
-		Config: cfg, method: http.MethodGet, parse: parseURL,
-		again: func(t *target) bool {
-			cfg.OnAttempt(t.last)
-			if cfg.AbsentAfter > 0 && allAbsent(t.all, cfg.AbsentAfter) {
-				result.Absent = true
-				cancel()
-			}
-			return t.last.Outcome != Ready && !cfg.Once
-		},
+	p := &poller{Config: cfg, method: http.MethodGet, parse: parseURL, knock: knock}
+	p.again = func(t *target) bool {
+		cfg.OnAttempt(t.last)
+		if cfg.AbsentAfter > 0 && t.last.Elapsed-p.stopped >= cfg.AbsentAfter && p.allRefused() {
+			result.Absent = true
+			cancel()
+		}
+		return t.last.Outcome != Ready && !cfg.Once
 	}
-	if cfg.Gate != 0 && knock != nil {
-		p.gate = func() bool { return knock(cfg.Gate) }
-	}
-	targets, err := p.poll(ctx, transport, nil)
-	if err != nil {
+	if err := p.poll(ctx, transport, nil); err != nil {
 		return fmt.Errorf("probe: %w", err)
 	}
-	result.Elapsed, result.Refused = time.Since(cfg.Start), allAbsent(targets, 0)
-	for _, t := range targets {
+	result.Elapsed, result.Refused = time.Since(cfg.Start), p.allRefused()
+	for _, t := range p.targets {
 		result.Attempts += t.last.Number
 		if t.last.Outcome != Ready {
 			result.Pending = append(result.Pending, t.last)
@@ -147,9 +141,9 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, policy) http
 	}
 }
 
-// allAbsent reports whether every target was refused at each attempt, for so long.
-func allAbsent(targets []*target, after time.Duration) bool {
-	return !slices.ContainsFunc(targets, func(t *target) bool { return t.last.Outcome != Refused || t.last.Reached || t.awake < after })
+// allRefused reports whether every attempt at every URL was refused, and there was one at each.
+func (p *poller) allRefused() bool {
+	return !slices.ContainsFunc(p.targets, func(t *target) bool { return t.last.Outcome == 0 || t.last.Reached })
 }
 
 func (c Config) withDefaults() Config {

@@ -25,9 +25,9 @@ func (s script) wait(ctx context.Context, cfg Config) error {
 	return wait(ctx, cfg, s.transport(), nil)
 }
 
-func (s script) transport() func(endpoint, policy) http.RoundTripper {
+func (s script) transport() func(endpoint, Config) http.RoundTripper {
 	start := time.Now()
-	return func(endpoint, policy) http.RoundTripper {
+	return func(endpoint, Config) http.RoundTripper {
 		return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 			if req.Context().Err() != nil {
 				return nil, req.Context().Err()
@@ -121,7 +121,7 @@ func TestCadenceWithoutABody(t *testing.T) {
 	for timeout, want := range map[time.Duration]int{time.Second: 10, 3 * time.Second: 29, time.Minute: 153} {
 		synctest.Test(t, func(t *testing.T) {
 			var timedOut *TimeoutError
-			err := wait(t.Context(), Config{Timeout: timeout - 1}, func(endpoint, policy) http.RoundTripper {
+			err := wait(t.Context(), Config{Timeout: timeout - 1}, func(endpoint, Config) http.RoundTripper {
 				return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 					return &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{}, Body: hangingBody{req.Context().Done()}, Request: req}, nil
 				})
@@ -233,7 +233,7 @@ func TestEverythingIsRetried(t *testing.T) {
 func TestRetryAfterIsNotObeyed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err := wait(t.Context(), Config{}, func(endpoint, policy) http.RoundTripper {
+		err := wait(t.Context(), Config{}, func(endpoint, Config) http.RoundTripper {
 			return roundTripFunc(func(req *http.Request) (*http.Response, error) {
 				resp := &http.Response{StatusCode: http.StatusServiceUnavailable, Header: http.Header{"Retry-After": {"86400"}}, Body: http.NoBody, Request: req}
 				if time.Since(start) >= 2*time.Second {

@@ -74,13 +74,12 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 	c.RequestTimeout = c.Timeout
 	ctx, cancel := context.WithDeadline(ctx, c.Start.Add(c.Timeout))
 	defer cancel()
-	p := policy{Config: c, method: http.MethodPost, parse: parseQuitURL, again: cfg.again}
-	targets, err := p.poll(ctx, endpoint.transport, cfg.OnResult)
-	if err != nil {
+	p := &poller{Config: c, method: http.MethodPost, parse: parseQuitURL, again: cfg.again}
+	if err := p.poll(ctx, endpoint.transport, cfg.OnResult); err != nil {
 		return fmt.Errorf("probe: Quit%w", err)
 	}
 	var errs []error
-	for _, t := range targets {
+	for _, t := range p.targets {
 		if t.last.Outcome != Ready {
 			errs = append(errs, fmt.Errorf("telling %s to quit: %w", Redact(t.last.URL), cmp.Or(t.last.Err, errors.New(t.last.Cause()))))
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/http"
 	"net/http/httptrace"
@@ -29,69 +28,64 @@ const (
 	bodyTimeout = 100 * time.Millisecond
 )
 
-// policy is a Config, and what differs between Wait and Quit.
-type policy struct {
+// poller polls the URLs of one Wait or Quit.
+type poller struct {
 	Config
 	method string
 	parse  func(url string) (endpoint, error)
-	again  func(*target) bool // called after each attempt that says something, never twice at once
-	gate   func() bool        // whether the gate accepts a connection; nil where there is none
+	again  func(*target) bool     // called after each attempt that says something, never twice at once
+	knock  func(port uint16) bool // whether Gate accepts a connection; nil where there are no gates
+
+	targets []*target
+	mu      sync.Mutex    // guards what follows, last of each target, and again
+	seen    time.Time     // the end of the latest attempt
+	stopped time.Duration // how long the process was stopped
 }
 
 // target is one endpoint and what is known of it.
 type target struct {
-	policy
-	endpoint  endpoint
+	*poller
+	request   string            // the URL of an HTTP request
 	transport http.RoundTripper // connects, asks, and returns the headers
-	all       []*target         // the targets of this poll
-	mu        *sync.Mutex       // guards last and awake of them all, and again
 
-	number     int           // of the attempt under way, or of the last one
-	began, due time.Time     // when that attempt began, and its deadline
-	ended      time.Time     // when it ended: with the headers, or with an error
-	sent       atomic.Bool   // its request was sent; set by a goroutine of net/http
-	last       Attempt       // the last one that says something
-	opened     time.Time     // when the gate was found open
-	pause      time.Duration // between the last attempt and the next
-	awake      time.Duration // since Start, without the time in which the process was stopped
-	counted    time.Time     // until when awake counts
-	closed     bool          // a connection has ended after the request was sent: Quit goes by it
+	began, ended time.Time   // of the last attempt: it ends with the headers, or with an error
+	release      func()      // ends the context of that attempt
+	sent         atomic.Bool // its request was sent; set by a goroutine of net/http
+	last         Attempt     // the last one that says something
+	opened       time.Time   // when the gate was found open
+	closed       bool        // a connection has ended after the request was sent: Quit goes by it
 }
 
 // poll polls all URLs side by side. It calls each, if set, with the last attempt at a URL that is not polled any more,
 // never twice at once. Its error says what is wrong with the Config.
-func (p policy) poll(ctx context.Context, transport func(endpoint, policy) http.RoundTripper, each func(Attempt)) ([]*target, error) {
+func (p *poller) poll(ctx context.Context, transport func(endpoint, Config) http.RoundTripper, each func(Attempt)) error {
 	if err := p.validate(); err != nil {
-		return nil, err
+		return err
 	}
-	mu, now := &sync.Mutex{}, time.Now()
-	targets := make([]*target, len(p.URLs))
-	for i, url := range p.URLs {
+	for _, url := range p.URLs {
 		e, err := p.parse(url)
 		if err != nil {
-			return nil, fmt.Errorf("Config.URLs: %q: %w", Redact(url), err)
+			return fmt.Errorf("Config.URLs: %q: %w", Redact(url), err)
 		}
-		targets[i] = &target{
-			policy: p, endpoint: e, transport: transport(e, p), mu: mu, all: targets,
-			last: Attempt{URL: url}, counted: now, awake: now.Sub(p.Start),
-		}
+		p.targets = append(p.targets, &target{poller: p, request: e.request, transport: transport(e, p.Config), last: Attempt{URL: url}})
 	}
+	p.seen = time.Now()
 	var polls sync.WaitGroup
-	for _, t := range targets {
+	for _, t := range p.targets {
 		polls.Go(func() {
 			t.poll(ctx)
-			mu.Lock()
-			defer mu.Unlock()
+			p.mu.Lock()
+			defer p.mu.Unlock()
 			if each != nil {
 				each(t.last)
 			}
 		})
 	}
 	polls.Wait()
-	return targets, nil
+	return nil
 }
 
-// poll makes attempts until the policy has enough or ctx is done. What they found is in t.last alone, never in what a
+// poll makes attempts until again has enough or ctx is done. What they found is in t.last alone, never in what a
 // library returns.
 func (t *target) poll(ctx context.Context) {
 	defer t.CloseIdleConnections()
@@ -105,7 +99,7 @@ func (t *target) poll(ctx context.Context) {
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(info httptrace.WroteRequestInfo) { t.sent.Store(info.Err == nil) },
 	})
-	req, err := retryablehttp.NewRequestWithContext(traced, t.method, t.endpoint.request, nil)
+	req, err := retryablehttp.NewRequestWithContext(traced, t.method, t.request, nil)
 	if err != nil || ctx.Err() != nil {
 		return // err is nil: parseURL has refused what has no request
 	}
@@ -113,20 +107,19 @@ func (t *target) poll(ctx context.Context) {
 	if resp, err := client.Do(req); err == nil {
 		_ = resp.Body.Close()
 	}
+	t.release()
 }
 
 // RoundTrip makes one attempt and owns its deadline: connecting, asking and waiting for the headers end with
 // RequestTimeout, the body ends bodyTimeout after the headers.
 func (t *target) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeoutCause(req.Context(), t.RequestTimeout, errNoAnswer)
-	t.number++
+	t.release = cancel
 	t.sent.Store(false)
 	t.began = time.Now()
-	t.due, _ = ctx.Deadline()
 	resp, err := t.transport.RoundTrip(req.WithContext(ctx))
 	t.ended = time.Now()
 	if err != nil {
-		cancel()
 		return nil, err
 	}
 	resp.Header.Del("Location") // http.Client would fail where it does not parse, and follow it where it does
@@ -135,76 +128,60 @@ func (t *target) RoundTrip(req *http.Request) (*http.Response, error) {
 		resp.Body = http.NoBody
 	}
 	late := time.AfterFunc(bodyTimeout, cancel)
-	resp.Body = attemptBody{resp.Body, func() { late.Stop(); cancel() }}
+	t.release = func() { late.Stop(); cancel() }
 	return resp, nil
 }
 
-// attemptBody ends its attempt when it is closed.
-type attemptBody struct {
-	io.ReadCloser
-	end func()
-}
-
-func (b attemptBody) Close() error {
-	defer b.end()
-	return b.ReadCloser.Close()
-}
-
 // check is the CheckRetry of the library: it judges an attempt, records it, and says whether to make another.
-func (t *target) check(ctx context.Context, resp *http.Response, err error) (again bool, _ error) {
-	a := t.judge(ctx, resp, err)
+func (t *target) check(wait context.Context, resp *http.Response, err error) (again bool, _ error) {
+	outcome, status, cause := t.judge(wait, resp, err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.last.Number = t.number
-	t.awake += min(t.ended.Sub(t.counted), t.pause+frozen)
-	t.counted = t.ended
-	if a.Outcome == 0 {
+	t.stopped += max(0, t.ended.Sub(t.seen)-longestPause-frozen)
+	t.seen = t.ended
+	a := &t.last
+	a.Number++
+	if outcome == 0 {
 		return true, nil
 	}
-	a.URL, a.Number, a.Elapsed = t.last.URL, t.number, t.ended.Sub(t.Start)
-	a.Reached = t.last.Reached || a.Outcome != Refused
-	t.last = a
+	a.Elapsed, a.Outcome, a.Status, a.Err = t.ended.Sub(t.Start), outcome, status, cause
+	a.Reached = a.Reached || outcome != Refused
 	return t.again(t), nil
 }
 
-// judge returns Outcome, Status and Err of an attempt. Outcome is 0 where it says nothing about the endpoint.
-func (t *target) judge(ctx context.Context, resp *http.Response, err error) Attempt {
+// judge returns Outcome, Status and Err of an attempt. The outcome is 0 where it says nothing about the endpoint.
+func (t *target) judge(wait context.Context, resp *http.Response, err error) (Outcome, int, error) {
 	if err == nil {
-		return t.judgeAnswer(resp)
+		switch status := resp.StatusCode; {
+		case status < 100 || status > 599: // net/http takes what strconv.Atoi takes, "+20" too
+			text, _, _ := strings.Cut(resp.Status, " ")
+			return NotHTTP, 0, fmt.Errorf("malformed HTTP status code %q", text)
+		case t.Accepts(t.last.URL, status):
+			return Ready, status, nil
+		default:
+			return Unready, status, nil
+		}
 	}
 	outcome, cause := classify(err)
-	if outcome != NoAnswer && !errors.Is(err, context.Cause(ctx)) {
-		return Attempt{Outcome: outcome, Err: cause}
+	if outcome != NoAnswer && !errors.Is(err, context.Cause(wait)) {
+		return outcome, 0, cause
 	}
 	t.CloseIdleConnections() // a connection that is not there yet would go on connecting
-	if !t.isHang(ctx) {
-		return Attempt{}
+	if !t.isHang(wait) {
+		return 0, 0, nil
 	}
-	return Attempt{Outcome: NoAnswer, Err: errNoAnswer}
-}
-
-// judgeAnswer judges complete headers. Go's HTTP client takes any three characters that strconv.Atoi takes for a
-// status, "+20" too.
-func (t *target) judgeAnswer(resp *http.Response) Attempt {
-	switch status := resp.StatusCode; {
-	case status < 100 || status > 599:
-		text, _, _ := strings.Cut(resp.Status, " ")
-		return Attempt{Outcome: NotHTTP, Err: fmt.Errorf("malformed HTTP status code %q", text)}
-	case t.Accepts(t.last.URL, status):
-		return Attempt{Outcome: Ready, Status: status}
-	default:
-		return Attempt{Outcome: Unready, Status: status}
-	}
+	return NoAnswer, 0, errNoAnswer
 }
 
 // isHang reports whether an attempt without an answer proves that the endpoint hangs. It does not where the process was
 // frozen, or where the end of the wait came soon.
 func (t *target) isHang(wait context.Context) bool {
 	deadline, _ := wait.Deadline()
+	took, left := t.ended.Sub(t.began), deadline.Sub(t.began)
 	switch {
-	case t.ended.Sub(t.due) > frozen:
+	case took > min(t.RequestTimeout, left)+frozen:
 		return false
-	case wait.Err() == nil && t.ended.Before(deadline), t.ended.Sub(t.began) >= leastHang:
+	case took >= leastHang, took < left && wait.Err() == nil:
 		return true
 	default:
 		return t.last.Outcome == 0 && !errors.Is(wait.Err(), context.Canceled) // at the deadline it is all there is
