@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -31,19 +32,27 @@ func parseURL(raw string) (endpoint, error) {
 	if err != nil {
 		return endpoint{}, errors.New("not a valid URL")
 	}
+	_, rest, _ := strings.Cut(raw, ":")
 	e := endpoint{scheme: u.Scheme, request: raw}
 	switch u.Scheme {
 	case "http", "https":
 		e.isHTTP = true
-		e.address, err = hostPort(u, map[string]string{"http": "80", "https": "443"}[u.Scheme])
+		err = checkHost(u)
 	case "tcp":
-		if e.address, err = hostPort(u, ""); err == nil && (strings.Trim(u.Path, "/") != "" || u.User != nil || hasTail(u)) {
+		e.address = net.JoinHostPort(u.Hostname(), u.Port())
+		if err = checkHost(u); err == nil && (u.User != nil || strings.Trim(u.Path, "/") != "" || strings.ContainsAny(raw, "?#")) {
 			err = errors.New("nothing may come after the port of tcp://host:port")
 		}
 	case "unix":
-		e, err = socket(u, raw)
+		socket, path, isHTTP := strings.Cut(rest, ":")
+		e = endpoint{scheme: u.Scheme, address: localPath(socket), request: "http://localhost" + path, isHTTP: isHTTP}
+		if e.address == "" || isHTTP != strings.HasPrefix(path, "/") {
+			err = errors.New("the form is unix:///path/to/socket:/ready, or unix:///path/to/socket")
+		} else if len(e.address) > maxSocketPath {
+			err = fmt.Errorf("the path of a socket has at most %d bytes", maxSocketPath)
+		}
 	case "file":
-		if e.address = u.Path; !isPath(e.address) || !strings.HasPrefix(raw[len(u.Scheme):], ":///") || hasTail(u) {
+		if e.address = localPath(rest); e.address == "" {
 			err = errors.New("the form is file:///path/to/file")
 		}
 	default:
@@ -55,49 +64,31 @@ func parseURL(raw string) (endpoint, error) {
 // isBlank reports whether r is white space, or a character that is not seen, such as one of no width.
 func isBlank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
-// socket takes unix:///path/to/socket:/ready apart; the path of the HTTP request may be missing.
-func socket(u *url.URL, raw string) (endpoint, error) {
-	hasHost := !strings.HasPrefix(raw[len("unix"):], ":///")
-	address, path, isHTTP := strings.Cut(u.Path, ":")
-	e := endpoint{scheme: "unix", address: address, request: raw, isHTTP: isHTTP}
-	switch {
-	case !isPath(address), isHTTP != strings.HasPrefix(path, "/"), !isHTTP && hasTail(u), hasHost:
-		return e, errors.New("the form is unix:///path/to/socket:/ready, or unix:///path/to/socket")
-	case len(address) > maxSocketPath:
-		return e, fmt.Errorf("the path of a socket has at most %d bytes", maxSocketPath)
-	case isHTTP:
-		_, rawPath, _ := strings.Cut(u.EscapedPath(), ":")
-		u.Scheme, u.Host, u.Path, u.RawPath = "http", "localhost", path, rawPath
-		e.request = u.String()
+// localPath returns the path of a URL without its scheme, such as ///path/to/file. It is empty if the URL has a host, no
+// path, or more than a path.
+func localPath(rest string) string {
+	escaped, ok := strings.CutPrefix(rest, "//")
+	path, err := url.PathUnescape(escaped)
+	if !ok || err != nil || len(path) < 2 || path[0] != '/' || strings.ContainsAny(escaped, "?#") || strings.Contains(path, "\x00") {
+		return ""
 	}
-	return e, nil
+	return path
 }
 
-// isPath reports whether path can be one that leads to a file.
-func isPath(path string) bool {
-	return len(path) > 1 && path[0] == '/' && !strings.Contains(path, "\x00")
-}
-
-// hasTail reports whether there is a query or a fragment.
-func hasTail(u *url.URL) bool { return u.RawQuery != "" || u.ForceQuery || u.Fragment != "" }
-
-// hostPort returns the address to connect to.
-func hostPort(u *url.URL, defaultPort string) (string, error) {
-	port := u.Port()
+// checkHost says what is wrong with host and port. The port may be missing where the scheme has a default.
+func checkHost(u *url.URL) error {
+	n, err := strconv.ParseUint(cmp.Or(u.Port(), "80"), 10, 16)
 	switch {
 	case u.Hostname() == "":
-		return "", errors.New("the host is missing")
+		return errors.New("the host is missing")
 	case strings.HasSuffix(u.Host, ":"):
-		return "", errors.New("the port after the colon is missing")
-	case port == "" && defaultPort == "":
-		return "", errors.New("the port is missing")
-	case port == "":
-		port = defaultPort
+		return errors.New("the port after the colon is missing")
+	case u.Port() == "" && u.Scheme == "tcp":
+		return errors.New("the port is missing")
+	case err != nil || n == 0:
+		return errors.New("the port must be from 1 to 65535")
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return "", errors.New("the port must be from 1 to 65535")
-	}
-	return net.JoinHostPort(u.Hostname(), port), nil
+	return nil
 }
 
 // Redact returns raw with everything between its scheme and the last "@" replaced, for log lines. It works on URLs
