@@ -17,8 +17,7 @@ import (
 const maxHeaderBytes = 16 << 10
 
 var (
-	errEmpty      = errors.New("the file is empty")
-	errNotRegular = errors.New("not a regular file")
+	errEmpty = errors.New("the file is empty")
 	// errReady is what the transport of an endpoint without HTTP returns where the endpoint is ready: there is no
 	// response to return.
 	errReady = errors.New("ready")
@@ -35,20 +34,17 @@ type endpoint struct {
 // transport returns what makes an attempt at e. It is a RoundTripper whatever the scheme, so that one retry loop
 // serves all.
 func (e endpoint) transport(c Config) http.RoundTripper {
-	d := dialer{net.Dialer{KeepAlive: -1, Control: control}, min(250*time.Millisecond, c.RequestTimeout/2)}
+	d := dialer{net.Dialer{KeepAlive: -1, Control: control, FallbackDelay: min(250*time.Millisecond, c.RequestTimeout/2)}}
 	dial := d.dial
 	if e.scheme == "unix" {
 		dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return d.DialContext(ctx, "unix", e.address) }
 	}
 	switch {
 	case e.isHTTP:
-		http1 := new(http.Protocols)
-		http1.SetHTTP1(true)
 		return &http.Transport{
-			Proxy:                  nil, // a sidecar is never behind one
-			DialContext:            dial,
+			Proxy:                  nil,  // a sidecar is never behind one
+			DialContext:            dial, // net/http then leaves HTTP/2 out: see ForceAttemptHTTP2
 			TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs},
-			Protocols:              http1,
 			MaxIdleConns:           1,
 			DisableCompression:     true, // or a body would be inflated
 			MaxResponseHeaderBytes: maxHeaderBytes,
@@ -76,16 +72,15 @@ func (l look) RoundTrip(req *http.Request) (*http.Response, error) {
 // oneAtATime makes a look of one that has no context. The kernel may never return from a file system that hangs, and
 // that keeps a thread: so the next attempt waits for the look that is under way.
 func oneAtATime(lookNow func() error) look {
-	var underWay chan error
+	result, underWay := make(chan error, 1), false
 	return func(ctx context.Context) error {
-		if underWay == nil {
-			result := make(chan error, 1)
+		if !underWay {
+			underWay = true
 			go func() { result <- lookNow() }()
-			underWay = result
 		}
 		select {
-		case err := <-underWay:
-			underWay = nil
+		case err := <-result:
+			underWay = false
 			return err
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -100,7 +95,7 @@ func lookAtFile(path string) error {
 	case err != nil:
 		return err
 	case !info.Mode().IsRegular():
-		return errNotRegular
+		return errors.New("not a regular file")
 	case info.Size() == 0:
 		return errEmpty
 	default:
@@ -109,34 +104,26 @@ func lookAtFile(path string) error {
 }
 
 // dialer connects to localhost without a resolver: an image made from scratch has no /etc/hosts, and then Go would
-// ask a name server, which in a mesh is behind the sidecar.
-type dialer struct {
-	net.Dialer
-	silence time.Duration // what an address of localhost has to answer before it is the other's turn
-}
+// ask a name server, which in a mesh is behind the sidecar. RFC 6761 section 6.3 binds the name to the loopback addresses.
+type dialer struct{ net.Dialer }
 
-// dial knows localhost by its name, which RFC 6761 section 6.3 binds to the loopback addresses.
-func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	host, port, _ := net.SplitHostPort(address)
-	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
-		return d.localhost(ctx, port)
-	}
-	return d.DialContext(ctx, network, address)
-}
-
-// localhost connects to 127.0.0.1 and ::1 in turn, until one accepts or 127.0.0.1 has failed. The error is a refusal if
-// one of them refuses and the other fails, or if ::1 is silent after 127.0.0.1 has refused.
+// dial connects to 127.0.0.1 and ::1 in turn if the host is localhost, until one accepts or 127.0.0.1 has failed. The
+// error is a refusal if one of them refuses and the other fails, or if ::1 is silent after 127.0.0.1 has refused.
 //
 // On loopback the kernel accepts or refuses at once: that needs no goroutine. An address that is silent has a full queue
 // or a firewall. The kernel would send the next SYN after 1 s, and here each turn sends one. The turns grow, so that
 // they are long enough where loopback is slow.
-func (d dialer) localhost(ctx context.Context, port string) (net.Conn, error) {
-	for d.Timeout = d.silence; ctx.Err() == nil; d.Timeout *= 2 {
-		conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, _ := net.SplitHostPort(address)
+	if !strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+		return d.DialContext(ctx, network, address)
+	}
+	for d.Timeout = d.FallbackDelay; ctx.Err() == nil; d.Timeout *= 2 {
+		conn, err := d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 		if err == nil {
 			return conn, nil
 		}
-		conn, err6 := d.DialContext(ctx, "tcp", net.JoinHostPort("::1", port))
+		conn, err6 := d.DialContext(ctx, network, net.JoinHostPort("::1", port))
 		switch {
 		case err6 == nil:
 			return conn, nil

@@ -134,6 +134,7 @@ func classify(err error) (Outcome, error) {
 	var dns *net.DNSError
 	var invalid x509.CertificateInvalidError
 	var op *net.OpError
+	var record tls.RecordHeaderError
 	switch {
 	case errors.Is(err, errReady):
 		return Ready, nil
@@ -151,7 +152,9 @@ func classify(err error) (Outcome, error) {
 			invalid.Cert.NotBefore.Format(time.RFC3339), invalid.Cert.NotAfter.Format(time.RFC3339)), err}
 	case errors.As(err, &op) && op.Net != "":
 		return Failed, brief(op.Err)
-	case isNotHTTP(err):
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch),
+		// net/http has no type for these: its transport.go and readResponse use fmt.Errorf and badStringError.
+		strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "headers exceeded"):
 		return NotHTTP, brief(err)
 	default:
 		return Failed, brief(err)
@@ -165,15 +168,4 @@ func brief(err error) error {
 		return &cause{strings.ToValidUTF8(text[:limit], "") + "...", err}
 	}
 	return err
-}
-
-// isNotHTTP recognizes what net/http says of bytes that are no HTTP answer. It has no type for most of these:
-// net/http's transport.go and readResponse make them with fmt.Errorf and badStringError.
-func isNotHTTP(err error) bool {
-	var record tls.RecordHeaderError
-	if errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch) {
-		return true
-	}
-	text := err.Error()
-	return strings.Contains(text, "malformed") || strings.Contains(text, "headers exceeded")
 }

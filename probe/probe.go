@@ -41,8 +41,6 @@ const (
 	MinInterval = 10 * time.Millisecond
 	// NoTimeout as Config.Timeout leaves the deadline to the context alone.
 	NoTimeout time.Duration = -1
-
-	defaultUserAgent = "envoy-wait"
 )
 
 // Config says what to wait for and how long. The zero value waits up to a minute for Istio's agent.
@@ -155,10 +153,8 @@ func (c Config) withDefaults() Config {
 	}
 	c.RequestTimeout = cmp.Or(c.RequestTimeout, DefaultRequestTimeout)
 	c.Interval = cmp.Or(c.Interval, DefaultInterval)
-	if c.Start.IsZero() {
-		c.Start = time.Now()
-	}
-	c.UserAgent = cmp.Or(c.UserAgent, defaultUserAgent)
+	c.Start = cmp.Or(c.Start, time.Now())
+	c.UserAgent = cmp.Or(c.UserAgent, "envoy-wait")
 	if c.Accepts == nil {
 		c.Accepts = func(_ string, status int) bool { return status == http.StatusOK }
 	}
@@ -178,11 +174,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.Interval: %v: must be at least %v", c.Interval, MinInterval)
 	case c.AbsentAfter < 0:
 		return fmt.Errorf("Config.AbsentAfter: %v: must not be negative", c.AbsentAfter)
-	case !canBeSent(c.UserAgent):
+	case strings.ContainsFunc(c.UserAgent, unicode.IsControl): // net/http refuses them
 		return fmt.Errorf("Config.UserAgent: %q: must have no control character", c.UserAgent)
 	}
 	return nil
 }
-
-// canBeSent reports whether net/http takes a value for a header.
-func canBeSent(value string) bool { return !strings.ContainsFunc(value, unicode.IsControl) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -94,13 +95,8 @@ func checkHost(u *url.URL) error {
 // Redact returns raw with everything between its scheme and the last "@" replaced, for log lines. It works on URLs
 // that do not parse and on lists as well, and rather hides too much.
 func Redact(raw string) string {
-	at := strings.LastIndexByte(raw, '@')
-	if at < 0 {
+	if !strings.Contains(raw, "@") {
 		return raw
 	}
-	start := 0
-	if scheme, _, ok := strings.Cut(raw[:at], "://"); ok && !strings.ContainsAny(scheme, ":/,") {
-		start = len(scheme) + len("://")
-	}
-	return raw[:start] + "xxxxx" + raw[at:]
+	return regexp.MustCompile(`(?s)^([^:/,]*://)?.*@`).ReplaceAllString(raw, "${1}xxxxx@")
 }
