@@ -13,14 +13,9 @@ import (
 	"time"
 )
 
-// maxHeaderBytes bounds the headers of an answer, 1xx answers included.
-const maxHeaderBytes = 16 << 10
-
 var (
 	errEmpty = errors.New("the file is empty")
-	// errReady is what the transport of an endpoint without HTTP returns where the endpoint is ready: there is no
-	// response to return.
-	errReady = errors.New("ready")
+	errReady = errors.New("ready") // of an endpoint without HTTP: there is no response to return
 )
 
 // endpoint is a URL taken apart.
@@ -46,8 +41,8 @@ func (e endpoint) transport(c Config) http.RoundTripper {
 			DialContext:            dial, // net/http then leaves HTTP/2 out: see ForceAttemptHTTP2
 			TLSClientConfig:        &tls.Config{RootCAs: c.RootCAs},
 			MaxIdleConns:           1,
-			DisableCompression:     true, // or a body would be inflated
-			MaxResponseHeaderBytes: maxHeaderBytes,
+			DisableCompression:     true,     // or a body would be inflated
+			MaxResponseHeaderBytes: 16 << 10, // 1xx answers included
 		}
 	case e.scheme == "file":
 		return oneAtATime(func() error { return lookAtFile(e.address) })

@@ -60,7 +60,7 @@ type Config struct {
 	// While an endpoint answers that it is not ready, Wait connects to Gate, which costs the sidecar nothing, and asks
 	// the endpoint a quarter as often. When a connection is accepted, Wait closes it and sends nothing. It asks the
 	// endpoint at once, and for that endpoint it never connects to Gate again. The endpoint alone says whether it is
-	// ready. Where Gate never accepts, Wait returns up to 4 times Interval after that.
+	// ready.
 	//
 	// Envoy calls listen(2) on DefaultGate when its workers start (doFinalPreWorkerInit in
 	// source/common/listener_manager/listener_impl.cc), and Istio's agent then answers 200

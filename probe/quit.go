@@ -25,9 +25,8 @@ type QuitConfig struct {
 	// Retry, if set, is asked once after each attempt that told nobody and may pass, never twice at once: false ends the
 	// attempts at that URL. Nil means true.
 	Retry func() bool
-	// RootCAs are the authorities that may sign the certificate of an https endpoint. Nil means the system's.
-	RootCAs *x509.CertPool
-	// UserAgent is sent as the User-Agent header, and must have no control character. Empty means "envoy-wait".
+	// RootCAs and UserAgent are as in Config.
+	RootCAs   *x509.CertPool
 	UserAgent string
 	// OnResult, if set, is called once for each URL with the last attempt, never twice at once. Its Outcome is Ready
 	// where the sidecar was told: with a status of 2xx, or with 0 where it was gone before it answered.

@@ -3,7 +3,6 @@ package probe
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"regexp"
@@ -11,9 +10,6 @@ import (
 	"strings"
 	"unicode"
 )
-
-// maxSocketPath is what fits into sun_path with a NUL after it (unix(7)).
-const maxSocketPath = 107
 
 // ValidateURL returns nil if raw can work as a readiness endpoint: an absolute URL of one of the forms that
 // Config.URLs lists, with a port, if any, from 1 to 65535. The error says what is wrong in a few words and never
@@ -26,6 +22,7 @@ func ValidateURL(raw string) error {
 var errScheme = errors.New("the scheme must be http, https, tcp, unix or file")
 
 func parseURL(raw string) (endpoint, error) {
+	isBlank := func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) } // also of no width
 	if strings.ContainsFunc(raw, isBlank) {
 		return endpoint{}, errors.New("white space in the URL; separate URLs by commas, write a space as %20")
 	}
@@ -49,8 +46,8 @@ func parseURL(raw string) (endpoint, error) {
 		e = endpoint{scheme: u.Scheme, address: localPath(socket), request: "http://localhost" + path, isHTTP: isHTTP}
 		if e.address == "" || isHTTP != strings.HasPrefix(path, "/") {
 			err = errors.New("the form is unix:///path/to/socket:/ready, or unix:///path/to/socket")
-		} else if len(e.address) > maxSocketPath {
-			err = fmt.Errorf("the path of a socket has at most %d bytes", maxSocketPath)
+		} else if len(e.address) > 107 { // sun_path has 108 bytes, with a NUL at the end (unix(7))
+			err = errors.New("the path of a socket has at most 107 bytes")
 		}
 	case "file":
 		if e.address = localPath(rest); e.address == "" {
@@ -61,9 +58,6 @@ func parseURL(raw string) (endpoint, error) {
 	}
 	return e, err
 }
-
-// isBlank reports whether r is white space, or a character that is not seen, such as one of no width.
-func isBlank(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }
 
 // localPath returns the path of a URL without its scheme, such as ///path/to/file. It is empty if the URL has a host, no
 // path, or more than a path.
