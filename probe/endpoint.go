@@ -49,10 +49,10 @@ func (e endpoint) transport(c Config) http.RoundTripper {
 	default:
 		return look(func(ctx context.Context) error {
 			conn, err := dial(ctx, "tcp", e.address)
-			if err == nil {
-				err = conn.Close()
+			if err != nil {
+				return err
 			}
-			return err
+			return conn.Close()
 		})
 	}
 }
@@ -86,16 +86,13 @@ func oneAtATime(lookNow func() error) look {
 // lookAtFile returns nil where there is a file with something in it.
 func lookAtFile(path string) error {
 	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
+	if err == nil && !info.Mode().IsRegular() {
 		return errors.New("not a regular file")
-	case info.Size() == 0:
-		return errEmpty
-	default:
-		return nil
 	}
+	if err == nil && info.Size() == 0 {
+		return errEmpty
+	}
+	return err
 }
 
 // dialer connects to localhost without a resolver: an image made from scratch has no /etc/hosts, and then Go would

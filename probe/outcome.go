@@ -124,11 +124,6 @@ func classify(err error) (Outcome, error) {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		err = wrapped.Err // without the URL
 	}
-	for _, nothing := range []error{syscall.ECONNREFUSED, syscall.ENOENT, errEmpty} {
-		if errors.Is(err, nothing) {
-			return Refused, nothing
-		}
-	}
 	var errno syscall.Errno
 	var timeout net.Error
 	var dns *net.DNSError
@@ -138,6 +133,10 @@ func classify(err error) (Outcome, error) {
 	switch {
 	case errors.Is(err, errReady):
 		return Ready, nil
+	case errors.As(err, &errno) && (errno == syscall.ECONNREFUSED || errno == syscall.ENOENT):
+		return Refused, errno
+	case errors.Is(err, errEmpty):
+		return Refused, errEmpty
 	case errors.As(err, &dns):
 		words := strings.Split(dns.Err, ": ") // such as "read udp 127.0.0.1:40000->127.0.0.1:53: read: connection refused"
 		return Failed, &cause{"looking up the host: " + words[len(words)-1], dns}

@@ -29,8 +29,7 @@ func (t *target) backoff(_, _ time.Duration, _ int, _ *http.Response) time.Durat
 	return pause - time.Since(t.ended)
 }
 
-// gated reports whether to knock at the gate: the endpoint has answered that it is not ready, and the gate was never
-// open.
+// gated reports whether to knock at the gate: the endpoint answers that it is not ready, and the gate was never open.
 func (t *target) gated() bool {
 	return t.Gate != 0 && t.knock != nil && t.opened.IsZero() && t.last.Outcome == Unready
 }

@@ -59,8 +59,7 @@ type Config struct {
 	//
 	// While an endpoint answers that it is not ready, Wait connects to Gate, which costs the sidecar nothing, and asks
 	// the endpoint a quarter as often. When a connection is accepted, Wait closes it and sends nothing. It asks the
-	// endpoint at once, and for that endpoint it never connects to Gate again. The endpoint alone says whether it is
-	// ready.
+	// endpoint at once, and never connects to Gate for it again. The endpoint alone says whether it is ready.
 	//
 	// Envoy calls listen(2) on DefaultGate when its workers start (doFinalPreWorkerInit in
 	// source/common/listener_manager/listener_impl.cc), and Istio's agent then answers 200
@@ -134,9 +133,8 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, Config) http
 		return nil
 	case !result.Absent && errors.Is(ctx.Err(), context.Canceled):
 		return context.Cause(ctx)
-	default:
-		return result
 	}
+	return result
 }
 
 // allRefused reports whether every attempt at every URL was refused, and there was one at each.

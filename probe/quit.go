@@ -97,14 +97,9 @@ func (c *QuitConfig) again(t *target) bool {
 	told := t.closed && a.Outcome == Refused
 	t.closed = t.closed || ended
 	mayPass := a.Outcome == Refused || a.Outcome == Failed || a.Status/100 == 5 || a.Outcome == NoAnswer && !t.sent.Load()
-	if mayPass && !told {
-		if c.Retry == nil || c.Retry() {
-			return true
-		}
-		told = ended
-	}
-	if told {
+	again := mayPass && !told && (c.Retry == nil || c.Retry())
+	if told || ended && !again {
 		a.Outcome, a.Err = Ready, nil
 	}
-	return false
+	return again
 }
