@@ -39,7 +39,7 @@ type poller struct {
 	targets []*target
 	mu      sync.Mutex    // guards what follows, last of each target, and again
 	seen    time.Time     // the end of the latest attempt
-	stopped time.Duration // how long the process was stopped
+	stopped time.Duration // for how long the process was stopped, if all attempts were refused
 }
 
 // target is one endpoint and what is known of it.
