@@ -4,8 +4,8 @@
 //
 //	envoy-wait [flags] [--] [command [args...]]
 //
-// This file is the story. The rooms know nothing of one another: internal/cli turns words into settings, probe asks
-// the sidecar, internal/report says what happens, exec becomes the command.
+// This file is the story: internal/cli turns words into settings, probe asks the sidecar, internal/report says what
+// happens, and exec becomes the command.
 //
 // Go would keep the files with the container's CPU limit open, and read them each second, to set GOMAXPROCS: 1 here.
 //

@@ -206,7 +206,7 @@ func TestInstallAlone(t *testing.T) {
 		{"--install", ""},
 		{"--install"},
 	} {
-		run(t, args...).Want(t, 125, "").WantLines(t, 1).Says(t, "--install: ")
+		run(t, args...).Want(t, 125, "").WantLines(t, 1).Says(t, "", "--install")
 	}
 	runEnv(t, []string{"ENVOY_WAIT_INSTALL=" + target}, "--disabled", "--", "echo", "started").Want(t, 0, "started\n")
 	wantNone(t, target)

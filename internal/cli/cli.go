@@ -30,8 +30,7 @@ type Settings struct {
 	Probe       probe.Config // its hooks, and those of Quit, are the caller's
 	Disabled    bool         // do not wait
 	StartAnyway bool         // after a timeout start the command
-
-	Supervise bool // stay as the command's parent
+	Supervise   bool         // stay as the command's parent
 
 	// Quit has URLs for a Job alone. What is valid of it holds even where Parse returns an error: a Job that fails
 	// before the wait has to tell the sidecar, too.

@@ -416,7 +416,7 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--disabled", "--"}, "", dashes},
 		{[]string{"--quit-url", "http://a"}, "", noJob},
 		{nil, "ENVOY_WAIT_QUIT_URL=http://a", noJob},
-		{nil, "ENVOY_WAIT_URL=http://a , http://b", `ENVOY_WAIT_URL: "http://a , http://b": ` + url + `separate URLs by commas, not by white space`},
+		{nil, "ENVOY_WAIT_URL=http://a , http://b", `ENVOY_WAIT_URL: "http://a , http://b": ` + url + `white space in the URL; separate URLs by commas, write a space as %20`},
 		{nil, "ENVOY_WAIT_DISABLED=maybe", `ENVOY_WAIT_DISABLED: bool value must be true, 1, yes, false, 0 or no but got "maybe"`},
 		{[]string{"--disabled=maybe"}, "", `--disabled: bool value must be true, 1, yes, false, 0 or no but got "maybe"`},
 		{[]string{"--quit=http://u:secret@h/", "app"}, "", `--quit: bool value must be true, 1, yes, false, 0 or no but got "http://xxxxx@h/"`},

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/alecthomas/kong"
 
@@ -246,7 +245,7 @@ func (l *list) Decode(ctx *kong.DecodeContext) error {
 // valid returns the valid URLs, each once, and what is wrong with the first of the others.
 func (l list) valid(validate func(string) error, example string) (urls []string, err error) {
 	for _, url := range l {
-		wrong := validURL(url, validate)
+		wrong := validate(url)
 		switch {
 		case wrong == nil && !slices.Contains(urls, url):
 			urls = append(urls, url)
@@ -255,14 +254,6 @@ func (l list) valid(validate func(string) error, example string) (urls []string,
 		}
 	}
 	return urls, err
-}
-
-// validURL says what is wrong with one URL of a list.
-func validURL(url string, validate func(string) error) error {
-	if strings.ContainsFunc(url, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) }) { // Cf has no width
-		return errors.New("separate URLs by commas, not by white space")
-	}
-	return validate(url)
 }
 
 // statuses are the value of --ready-status: three digits each, or one digit and "xx".

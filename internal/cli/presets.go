@@ -21,7 +21,7 @@ type Preset struct {
 	Source string // of what this row says
 }
 
-// Presets are what --sidecar chooses from. Each was tried against the real program.
+// Presets are what --sidecar chooses from.
 var Presets = []Preset{
 	{Name: "istio", Ready: "http://localhost:15020/healthz/ready", Status: 200, Quit: "http://localhost:15020/quitquitquit", Note: "the default", Gate: probe.DefaultGate, Source: "github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go"},
 	{Name: "envoy", Ready: "http://localhost:9901/ready", Status: 200, Quit: "http://localhost:9901/quitquitquit", Note: "an Envoy whose admin is on 9901", Source: "www.envoyproxy.io/docs/envoy/latest/operations/admin"},

@@ -85,7 +85,7 @@ func (s scuttle) quitURLs(admin string, isValid bool) (urls list) {
 
 // url returns a URL that is made of a value, or "" where the value is unset or bad.
 func (s scuttle) url(name, value, url string) string {
-	err := validURL(url, probe.ValidateQuitURL)
+	err := probe.ValidateQuitURL(url)
 	switch {
 	case value == "":
 		return ""

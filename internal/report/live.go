@@ -15,13 +15,11 @@ const (
 	// eraseLine clears the line and all below it: a terminal that was made narrower may have broken the line in two. It
 	// never clears from the first cell of a screen on, which tmux takes for the end of a page to keep.
 	eraseLine = "\r\x1b[K\x1b[C\x1b[J\r"
-	// noWrap and wrap are DECAWM of a VT100: on a terminal of fewer columns the line is cut off.
-	noWrap, wrap = "\x1b[?7l", "\x1b[?7h"
 )
 
-// drawn is what to write for the live line. The cursor stays in the first column, where whatever is written next hides
-// most of the line.
-func drawn(text string) string { return noWrap + text + wrap + "\r" }
+// drawn is what to write for the live line. On a terminal of fewer columns it is cut off, not broken (DECAWM of a VT100).
+// The cursor stays in the first column, where whatever is written next hides most of the line.
+func drawn(text string) string { return "\x1b[?7l" + text + "\x1b[?7h\r" }
 
 // redraw draws the live line each redrawInterval while the wait lasts, once its first endpoint was asked.
 func (r *Reporter) redraw() {
