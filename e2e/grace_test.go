@@ -59,6 +59,25 @@ func TestQuitIsTriedOnce(t *testing.T) {
 	})
 }
 
+// A signal that asks for something else, and that the command handles, does not make the quit shorter.
+func TestOtherSignalsStopNothing(t *testing.T) {
+	refusing := harness.NewPort(t)
+	for _, signal := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGHUP, syscall.SIGWINCH, syscall.SIGALRM} {
+		cmd := envoyWait(t, "--disabled", "--quit-url", refusing.QuitURL(), "--quit-timeout", "300ms",
+			"--", "sh", "-c", `trap 'exit 3' USR1 HUP WINCH ALRM; echo ready; while :; do read -r _ || exit 9; done`)
+		stdin := harness.Stdin(t, cmd)
+		p := harness.Start(t, harness.Detached(cmd))
+		p.Await("ready\n")
+		p.Signal(signal)
+		r := p.Result().WantCode(t, 3)
+		_ = stdin.Close()
+		lines := r.Lines(t)
+		if attempts, _ := lines[len(lines)-1]["attempts"].(float64); attempts < 2 {
+			t.Errorf("%v: got %v attempts, want at least 2: %s", signal, attempts, r.Stderr)
+		}
+	}
+}
+
 // A signal ends the attempts of a refused quit.
 func TestSignalWhileQuitting(t *testing.T) {
 	refusing := harness.NewPort(t)

@@ -259,3 +259,33 @@ func TestSupervisedStreams(t *testing.T) {
 	_ = controlWrite.Close()
 	p.Result().WantCode(t, 1) // read's at the end of file
 }
+
+// What the command closes above 2 is closed too, such as the lock or the pipe of a script around it.
+func TestSupervisedDescriptors(t *testing.T) {
+	control, controlWrite := harness.Pipe(t)
+	inherited, inheritedWrite := harness.Pipe(t)
+	cmd := supervising(t, "sh", "-c", "echo last >&4; exec 4>&-; read -r _ <&3")
+	cmd.ExtraFiles = []*os.File{control, inheritedWrite}
+	p := harness.Start(t, cmd)
+	_, _ = control.Close(), inheritedWrite.Close()
+	if got, err := io.ReadAll(inherited); string(got) != "last\n" || err != nil { // the end of the file comes while the command runs
+		t.Errorf("got %q, %v, want last", got, err)
+	}
+	_ = controlWrite.Close()
+	p.Result().WantCode(t, 1) // read's at the end of file
+}
+
+// TERM and HUP end a command that is stopped.
+func TestSignalEndsAStoppedCommand(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGHUP} {
+		p := harness.Start(t, harness.Detached(supervising(t, "sh", "-c", "kill -STOP $$; sleep 1000")))
+		harness.Until(t, "a stopped command", func() bool {
+			return slices.ContainsFunc(harness.Children(p.Process.Pid), func(child int) bool {
+				stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child))
+				return strings.Contains(string(stat), ") T ")
+			})
+		})
+		p.Signal(signal)
+		p.Result().WantCode(t, 128+int(signal))
+	}
+}
