@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
 
 // The documents are made here, in a test, so that they are part of neither the binary nor its build.
@@ -33,12 +35,11 @@ func TestDocs(t *testing.T) {
 
 	const readme = "../../README.md"
 	facts.Flags = slices.DeleteFunc(model(t), func(f *kong.Flag) bool { return !slices.Contains(popular, f.Name) })
-	table := regexp.MustCompile(`(?s)(<!-- flags[^\n]*-->\n).*?(<!-- end -->)`)
-	if !table.MatchString(contents(t, readme)) {
-		t.Fatal("README.md has no place for the flags")
+	document, err := markdown.Replace(contents(t, readme), "flags", fill(t, "README.md", facts))
+	if err != nil {
+		t.Fatal(err)
 	}
-	lines := strings.ReplaceAll(fill(t, "README.md", facts), "$", "$$")
-	sameFile(t, readme, table.ReplaceAllString(contents(t, readme), "${1}"+lines+"${2}"))
+	sameFile(t, readme, document)
 }
 
 // popular are the flags that the README shows.
