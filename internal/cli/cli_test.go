@@ -339,6 +339,10 @@ func TestCommand(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
+	var names []string
+	for _, p := range Presets {
+		names = append(names, p.Name)
+	}
 	const (
 		timeout  = "expected a duration such as 90s, at least 0s"
 		request  = "expected a duration such as 90s, at least 1ms"
@@ -361,7 +365,7 @@ func TestBadInput(t *testing.T) {
 		{"url", "http://h/\x01", url + "not a valid URL"},
 		{"url", "tcp://h", url + "the port is missing"},
 		{"absent-after", "0", request}, {"absent-after", "5", request},
-		{"sidecar", "nginx", "expected one of istio, envoy, consul, kuma, linkerd, dapr, cloud-sql-proxy"},
+		{"sidecar", "nginx", "expected one of " + strings.Join(names, ", ")},
 		{"ready-status", "200,", status}, {"ready-status", "99", status}, {"ready-status", "600", status}, {"ready-status", "101", status},
 		{"ready-status", "2x", status}, {"ready-status", "xxx", status}, {"ready-status", "+20", status}, {"ready-status", "2xx 3xx", status}, {"ready-status", "2+0", status},
 		{"quit-url", "http://", quit + "the host is missing"},

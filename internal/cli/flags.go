@@ -17,7 +17,8 @@ import (
 	"github.com/envoy-wait/envoy-wait/probe"
 )
 
-// flags is the command line. One tag is not kong's: least is the shortest time that a flag takes.
+// flags is the command line. A flag without a default is off. One tag is not kong's: least is the shortest time that a
+// flag takes.
 type flags struct {
 	Sidecar     Preset   `group:"Wait for:" placeholder:"NAME" default:"istio" help:"preset for a known sidecar: URL, ready status and quit URL"`
 	URL         list     `group:"Wait for:" placeholder:"URL" help:"endpoint to wait for, in place of the default sidecar; repeatable"`

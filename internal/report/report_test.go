@@ -285,6 +285,22 @@ func TestHints(t *testing.T) {
 	}
 }
 
+// The first row that fits counts, so a row that is more special must stand above the others.
+func TestEachHintCanBeReached(t *testing.T) {
+	for _, table := range []hints{waitHints, quitHints} {
+		for i, h := range table {
+			for _, above := range table[:i] {
+				isSpecial := above.at != "" && !strings.HasPrefix(h.at, above.at) || above.scheme != "" && above.scheme != h.scheme ||
+					above.outcome != 0 && above.outcome != h.outcome || above.status != 0 && above.status != h.status && above.status != h.status/100 ||
+					above.cause != "" && !strings.Contains(h.cause, above.cause) || above.never && !h.never || above.job && !h.job
+				if !isSpecial {
+					t.Errorf("got a hint that no attempt can have, %+v, want it above %+v", h, above)
+				}
+			}
+		}
+	}
+}
+
 // A hint that names a port is for a preset.
 func TestHintsAreForPresets(t *testing.T) {
 	var known []string
