@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", "8"); err != nil { // a case waits most of the time
 		panic(err)
 	}
-	os.Exit(m.Run())
+	harness.Main(m, nil)
 }
 
 // situation is a case: a Pod, a command line, and the outcome of each program, in the words of run.
