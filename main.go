@@ -21,6 +21,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"sync/atomic"
 	"time"
 
 	"github.com/envoy-wait/envoy-wait/exec"
@@ -157,13 +158,16 @@ func (e *entrypoint) quit(status int) {
 		e.report.NotQuit(status)
 		return
 	}
-	again := e.QuitTimeoutGiven || !e.Disabled && !e.noSidecar
-	if e.signals.Stopped() {
-		again, e.Quit.Timeout = false, min(e.Quit.Timeout, time.Second)
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	go func() { e.signals.AwaitStop(); cancel() }()
-	e.Quit.Retry = func() bool { return again }
+	defer cancel()
+	var once atomic.Bool
+	once.Store(e.signals.Stopped() || !e.QuitTimeoutGiven && (e.Disabled || e.noSidecar))
+	if e.signals.Stopped() {
+		e.Quit.Timeout = min(e.Quit.Timeout, time.Second)
+	} else {
+		go func() { e.signals.AwaitStop(); once.Store(true); time.AfterFunc(time.Second, cancel) }()
+	}
+	e.Quit.Retry = func() bool { return !once.Load() }
 	e.Quit.OnResult = e.report.Quit
 	_ = probe.Quit(ctx, e.Quit) // report.Quit has said what failed
 }

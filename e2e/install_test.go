@@ -160,12 +160,12 @@ func TestInstallFails(t *testing.T) {
 // A run that was killed leaves its temporary file. The next one removes that, and only that.
 func TestInstallAfterAKilledOne(t *testing.T) {
 	dir := t.TempDir()
-	for _, name := range []string{".envoy-wait-1", ".envoy-wait-2345", ".envoy", "x.envoy-wait-1"} {
+	for _, name := range []string{".envoy-wait-1", ".envoy-wait-2345", ".envoy", ".envoy-wait-mine", "x.envoy-wait-1"} {
 		harness.WriteFile(t, filepath.Join(dir, name), "old", 0o600)
 	}
 	run(t, "--install", dir).Want(t, 0, "")
 	wantInstalled(t, filepath.Join(dir, "envoy-wait"))
-	harness.Want(t, "files", files(t, dir), ".envoy envoy-wait x.envoy-wait-1")
+	harness.Want(t, "files", files(t, dir), ".envoy .envoy-wait-mine envoy-wait x.envoy-wait-1")
 }
 
 // Init containers of one Pod may share a volume, and run side by side.

@@ -15,17 +15,13 @@
 package exec
 
 import (
-	"bytes"
 	"cmp"
-	"debug/elf"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	osexec "os/exec"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 )
@@ -54,8 +50,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // LookPath returns the path of the command name: name itself if it has a slash, else the first executable of that
 // name in the PATH of env. Like execvp(3) it takes an empty element as the current directory, and remembers a file
-// that may not be executed only for the case that no other is found. A script without its interpreter is an error, and
-// so is a program for another architecture: the first bytes of the file tell.
+// that may not be executed only for the case that no other is found. A script without its interpreter is an error: the
+// first bytes of the file tell.
 func LookPath(name string, env []string) (string, error) {
 	path, err := search(name, env)
 	if err != nil {
@@ -113,40 +109,16 @@ func lookupError(name string, err error) *Error {
 	return e
 }
 
-// checkFormat reads as much of a file as the kernel does. A file that it cannot read is left to execve(2).
+// checkFormat finds a script without its interpreter. A program for another architecture is left to execve(2): an
+// emulator may run it.
 func checkFormat(path string) error {
 	head := readHead(path)
-	e := &Error{Op: "looking up", Name: path}
-	if isForeign(head) {
-		e.Err, e.Hint = syscall.ENOEXEC, otherArchitecture
-		return e
-	}
 	if script := interpreter(head); script != "" {
 		if _, err := os.Stat(script); errors.Is(err, fs.ErrNotExist) {
-			e.Err, e.Hint = syscall.ENOENT, missing(head)
-			return e
+			return &Error{Op: "looking up", Name: path, Err: syscall.ENOENT, Hint: missing(head)}
 		}
 	}
 	return nil
-}
-
-const otherArchitecture = "the program is for another architecture"
-
-// isForeign reports whether a program is for a machine that this kernel does not run. A kernel of 64 bits runs programs
-// of 32 bits, too.
-func isForeign(head []byte) bool {
-	if len(head) < 20 || !bytes.HasPrefix(head, []byte(elf.ELFMAG)) {
-		return false
-	}
-	machine := elf.Machine(binary.LittleEndian.Uint16(head[18:])) // e_machine in elf(5)
-	switch runtime.GOARCH {
-	case "amd64", "386":
-		return machine != elf.EM_X86_64 && machine != elf.EM_386
-	case "arm64", "arm":
-		return machine != elf.EM_AARCH64 && machine != elf.EM_ARM
-	default:
-		return false
-	}
 }
 
 // Become replaces the process by the command at path, with argv (argv[0] as typed) and env. It returns only if that
@@ -171,7 +143,7 @@ func runError(path string, err error) *Error {
 		// execve(2): ENOENT also means that the file is there, and what it needs is not.
 		e.Hint = missing(readHead(path))
 	case errors.Is(err, syscall.ENOEXEC):
-		e.Hint = otherArchitecture + ", or a script without a #! line"
+		e.Hint = "the program is for another architecture, or a script without a #! line"
 	case errors.Is(err, syscall.E2BIG):
 		e.Hint = "arguments and environment are too large for the kernel"
 	}

@@ -107,7 +107,7 @@ func TestLookPathHints(t *testing.T) {
 		"empty":       {"", 0o755, ""},
 		"no-shebang":  {"echo\n", 0o755, ""},
 		"own":         {string(self[:64]), 0o755, ""},
-		"foreign":     {string(foreign), 0o755, "exec format error; the program is for another architecture"},
+		"foreign":     {string(foreign), 0o755, ""}, // an emulator may run it
 		"interpreter": {"#!/no/such/sh -e\n", 0o755, `no such file or directory; the file is there, but its interpreter "/no/such/sh" is not in this image`},
 		"dos":         {"#!/bin/sh\r\necho\r\n", 0o755, `no such file or directory; the file is there, but its interpreter "/bin/sh\r" (Windows line ends) is not in this image`},
 		"denied":      {"#!/bin/sh\n", 0o644, "permission denied; make the file executable: chmod +x"},

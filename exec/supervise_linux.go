@@ -36,7 +36,7 @@ func Supervise(path string, argv, env []string, signals *Signals) (status int, e
 	})
 	defer takeBack(terminal)
 	switch {
-	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.EAGAIN): // by fork or its pipe
+	case errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE), errors.Is(err, syscall.EAGAIN), errors.Is(err, syscall.ENOMEM): // by fork or its pipe
 		return 0, fmt.Errorf("starting %q: %w", path, err)
 	case err != nil:
 		return 0, runError(path, err)

@@ -110,7 +110,7 @@ func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, er
 	if !strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
 		return d.DialContext(ctx, network, address)
 	}
-	for d.Timeout = d.FallbackDelay; ctx.Err() == nil; d.Timeout *= 2 {
+	for d.Timeout = d.FallbackDelay; ctx.Err() == nil; d.Timeout = 2 * d.FallbackDelay {
 		conn, err := d.DialContext(ctx, network, net.JoinHostPort("127.0.0.1", port))
 		if err == nil {
 			return conn, nil

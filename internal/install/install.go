@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,15 +59,18 @@ func replace(path string, content io.Reader) error {
 	return os.Rename(temp.Name(), path)
 }
 
-// sweep removes what earlier runs have left that were killed. Until dir is closed no other run writes there. On a file
-// system without locks it does nothing.
+// sweep removes what earlier runs have left that were killed. Until dir is closed no other run sweeps there. Where another
+// program holds the lock for a second, or the file system has no locks, it does nothing.
 func sweep(dir *os.File) {
-	if unix.Flock(int(dir.Fd()), unix.LOCK_EX) != nil {
-		return
+	for tries := 0; unix.Flock(int(dir.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil; tries++ {
+		if tries == 100 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
-		if strings.HasPrefix(name, prefix) {
+		if number, ok := strings.CutPrefix(name, prefix); ok && strings.Trim(number, "0123456789") == "" {
 			_ = os.Remove(filepath.Join(dir.Name(), name))
 		}
 	}

@@ -50,7 +50,7 @@ type Reporter struct {
 	level   zerolog.Level
 	text    bool      // not JSON
 	live    bool      // there may be a live line
-	start   time.Time // of the wait
+	start   time.Time // of the wait, zero where there is none
 
 	mu      sync.Mutex      // guards what follows
 	over    bool            // the wait has ended
@@ -60,7 +60,7 @@ type Reporter struct {
 
 // New returns a Reporter that writes to stderr.
 func New(stderr io.Writer, options Options) *Reporter {
-	r := &Reporter{options: options, out: newWriter(stderr, options.OnTerminal), start: time.Now()}
+	r := &Reporter{options: options, out: newWriter(stderr, options.OnTerminal)}
 	r.level = zerolog.Level(slices.Index(levels, options.Level))
 	r.text = options.Format == "text" || options.Format != "json" && r.out.isTerminal()
 	r.live = r.text && options.LiveLine && !options.Once && r.level <= zerolog.InfoLevel && r.out.isTerminal()
@@ -175,8 +175,11 @@ func (r *Reporter) Failed(err error, status int) {
 		if timeout, ok := errors.AsType[*probe.TimeoutError](err); ok {
 			message, about = r.timedOut(timeout, ""), timeout.Pending
 		} else if status > 128 {
-			level, about = zerolog.WarnLevel, r.pending()
-			message += fmt.Sprintf(" after %v", r.elapsed()) + r.command(", %q not started")
+			level = zerolog.WarnLevel
+			if !r.start.IsZero() {
+				message, about = fmt.Sprintf("%s after %v", message, r.elapsed()), r.pending()
+			}
+			message += r.command(", %q not started")
 		}
 		r.say(level, message, r.about(about...), exitStatus(status))
 		if r.options.TerminationLog {
