@@ -125,7 +125,7 @@ func TestRecordPolicyCost(t *testing.T) {
 			for j := range 1 + requests/200 {
 				name := fmt.Sprintf("one-%d", j)
 				start := time.Now()
-				api.create(n, "", strings.Replace(pod, "name: one-0\n", "name: "+name+"\n", 1))
+				api.create(n, "", strings.ReplaceAll(pod, "name: one-0\n", "name: "+name+"\n"))
 				pods.await(n, name, "Ready", func(o object) bool { return o.condition("Ready") == "True" })
 				found[i].one = append(found[i].one, time.Since(start))
 			}
@@ -151,7 +151,9 @@ func annotation(kind int) string {
 	return `proxy.istio.io/config: '{` + kinds[kind].annotation + `"proxyMetadata": {"STANDIN_WORKERS_START": "0s"}}'`
 }
 
-// manyPods are Deployments with Istio's sidecar, which is ready as soon as it can be.
+// manyPods are Deployments with Istio's sidecar, which is ready as soon as it can be. Each
+// Deployment's has a user of its own, since one user has only so many inotify instances.
+// The redirect lets the group pass, too.
 func manyPods(t *testing.T, deployments, replicas int, annotation string) string {
 	t.Helper()
 	one := inject(t, plain("Deployment", fmt.Sprintf("replicas: %d\n  ", replicas)+selector, annotation,
@@ -159,7 +161,7 @@ func manyPods(t *testing.T, deployments, replicas int, annotation string) string
 	var all []string
 	for i := range deployments {
 		name := fmt.Sprintf("plain-%d", i)
-		all = append(all, strings.NewReplacer("name: plain\n", "name: "+name+"\n", "app: plain\n", "app: "+name+"\n").Replace(one))
+		all = append(all, strings.NewReplacer("name: plain\n", "name: "+name+"\n", "app: plain\n", "app: "+name+"\n", "runAsUser: 1337\n", fmt.Sprintf("runAsUser: %d\n", 13370+i)).Replace(one))
 	}
 	return strings.Join(all, "\n---\n")
 }
