@@ -59,6 +59,20 @@ func TestQuitIsTriedOnce(t *testing.T) {
 	})
 }
 
+// timeout(1) and some shells send a stop signal twice, to the process and to its group. The sidecar is told all the same.
+func TestTwoStopSignals(t *testing.T) {
+	for range 10 {
+		port, refusing := harness.NewPort(t), harness.NewPort(t)
+		sidecar := port.Sidecar(true)
+		p := harness.Start(t, harness.Detached(envoyWait(t, "--url", refusing.URL(), "--quit-url", port.QuitURL(), "--", "true")))
+		p.Await("connection refused")
+		p.Signal(syscall.SIGTERM)
+		_ = p.Process.Signal(syscall.SIGTERM) // it may have ended
+		p.Result().WantCode(t, 143).Says(t, "told to quit: ")
+		harness.Want(t, "requests to quit", sidecar.Quits(), 1)
+	}
+}
+
 // A signal that asks for something else, and that the command handles, does not make the quit shorter.
 func TestOtherSignalsStopNothing(t *testing.T) {
 	refusing := harness.NewPort(t)
