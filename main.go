@@ -14,6 +14,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -92,25 +93,18 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 	for _, warning := range e.Warnings {
 		e.report.Warn(warning)
 	}
-	// A command that is missing must be reported now, not after the timeout.
-	if err := e.lookUp(); err != nil {
-		return 0, err
-	}
-	err = e.wait()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	err = e.signals.UntilSignal(func() error { return e.lookUpAndWait(ctx) })
 	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
 	e.noSidecar = timedOut && timeout.Refused
-	anyway := timedOut && e.StartAnyway && e.HasCommand()
-	if err != nil && !anyway {
-		return 0, err
-	}
-	// Look up once more: the file may have been replaced or removed meanwhile.
-	if err := e.lookUp(); err != nil {
-		return 0, err
-	}
-	if anyway {
-		e.report.StartingAnyway(timeout)
-	} else {
+	switch {
+	case err == nil:
 		e.report.Ready()
+	case timedOut && e.StartAnyway && e.HasCommand():
+		e.report.StartingAnyway(timeout)
+	default:
+		return 0, err
 	}
 	switch {
 	case !e.HasCommand():
@@ -122,24 +116,34 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 	}
 }
 
-// lookUp sets the path of the command, if there is one. A signal ends it, too: a file system may hang.
-func (e *entrypoint) lookUp() error {
-	if !e.HasCommand() {
-		return nil
-	}
-	return e.signals.UntilSignal(func() (err error) {
-		e.path, err = exec.LookPath(e.Name(), e.env)
+// lookUpAndWait returns nil once the command is there and every endpoint is ready. After a signal it may still run: the
+// command may be on a file system that hangs.
+func (e *entrypoint) lookUpAndWait(ctx context.Context) error {
+	// A command that is missing must be reported now, not after the timeout.
+	if err := e.lookUp(); err != nil {
 		return err
-	})
+	}
+	waited := e.wait(ctx)
+	if waited != nil && !e.StartAnyway {
+		return waited
+	}
+	// Look up once more: the file may have been replaced or removed meanwhile.
+	return cmp.Or(e.lookUp(), waited)
+}
+
+// lookUp sets the path of the command, if there is one.
+func (e *entrypoint) lookUp() (err error) {
+	if e.HasCommand() {
+		e.path, err = exec.LookPath(e.Name(), e.env)
+	}
+	return err
 }
 
 // wait returns nil once every endpoint is ready.
-func (e *entrypoint) wait() error {
+func (e *entrypoint) wait(ctx context.Context) error {
 	if e.Disabled {
 		return nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	e.Probe.Start = time.Now()
 	e.report.Begin(e.Probe.Start)
 	e.Probe.OnAttempt = func(a probe.Attempt) {
@@ -148,7 +152,7 @@ func (e *entrypoint) wait() error {
 		}
 		e.report.Attempt(a)
 	}
-	return e.signals.UntilSignal(func() error { return probe.Wait(ctx, e.Probe) })
+	return probe.Wait(ctx, e.Probe)
 }
 
 // quit tells the sidecars to quit. It never changes the exit status. After a stop signal it is short: whoever deletes a

@@ -48,11 +48,11 @@ type Reporter struct {
 	out     *writer
 	log     zerolog.Logger
 	level   zerolog.Level
-	text    bool      // not JSON
-	live    bool      // there may be a live line
-	start   time.Time // of the wait, zero where there is none
+	text    bool // not JSON
+	live    bool // there may be a live line
 
 	mu      sync.Mutex      // guards what follows
+	start   time.Time       // of the wait, zero where there is none
 	over    bool            // the wait has ended
 	last    []probe.Attempt // at each URL, in their order
 	changes []time.Time     // of the last lines about changes of state
@@ -79,6 +79,8 @@ func (r *Reporter) Warn(warning string) { r.say(zerolog.WarnLevel, warning) }
 
 // Begin sets the time that all others count from. Call it before the first Attempt.
 func (r *Reporter) Begin(start time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.start = start
 	time.AfterFunc(heartbeatInterval, r.heartbeat)
 	if r.live {
