@@ -81,11 +81,12 @@ func run(args, env []string, stdout, stderr io.Writer) (status int) {
 // entrypoint is one run of this program.
 type entrypoint struct {
 	*cli.Settings
-	env       []string
-	signals   *exec.Signals
-	report    *report.Reporter
-	path      string // of the command
-	noSidecar bool   // every attempt of a wait that timed out was refused
+	env        []string
+	signals    *exec.Signals
+	report     *report.Reporter
+	path       string // of the command
+	wasReady   bool   // the wait has ended well
+	allRefused bool   // the wait has timed out, and every attempt was refused
 }
 
 // waitAndBecome returns without an error only where there is no command to become, or a supervised one has ended.
@@ -97,7 +98,7 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 	defer cancel()
 	err = e.signals.UntilSignal(func() error { return e.lookUpAndWait(ctx) })
 	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
-	e.noSidecar = timedOut && timeout.Refused
+	e.wasReady, e.allRefused = err == nil && !e.Disabled, timedOut && timeout.Refused
 	switch {
 	case err == nil:
 		e.report.Ready()
@@ -165,12 +166,13 @@ func (e *entrypoint) quit(status int) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var once atomic.Bool
-	once.Store(e.signals.Stopped() || !e.QuitTimeoutGiven && (e.Disabled || e.noSidecar))
+	once.Store(e.signals.Stopped() || !e.QuitTimeoutGiven && (e.Disabled || e.allRefused))
 	if e.signals.Stopped() {
 		e.Quit.Timeout = min(e.Quit.Timeout, time.Second)
 	} else {
 		go func() { e.signals.AwaitStop(); once.Store(true); time.AfterFunc(time.Second, cancel) }()
 	}
+	e.Quit.MayBeStarting = !e.wasReady
 	e.Quit.Retry = func() bool { return !once.Load() }
 	e.Quit.OnResult = e.report.Quit
 	_ = probe.Quit(ctx, e.Quit) // report.Quit has said what failed

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -184,6 +185,25 @@ func TestQuitOfASidecarThatIsOnlyStarting(t *testing.T) {
 	close(release)
 	harness.WantIn(t, p.Result().WantCode(t, 0).Stderr, "told to quit: "+second.QuitURL()+": status 200")
 	harness.Want(t, "requests to quit", agent.Quits(), 1)
+}
+
+// A sidecar that was ready once, and ends the connection, was told. One that may only be starting was not: the handler of
+// Istio's agent panics in its first moments.
+func TestQuitOfASidecarThatEndsTheConnection(t *testing.T) {
+	port := harness.NewPort(t)
+	var number atomic.Int32
+	requests := answering(port.Listen(), func(conn net.Conn) {
+		if number.Add(1) == 2 {
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}
+	})
+	run(t, "--quit-timeout", harness.Patience.String(), "--quit-url", port.QuitURL(), "--", "no-such-command").WantCode(t, 127).
+		Says(t, "told to quit: "+port.QuitURL()+": status 200")
+	harness.Want(t, "requests to quit", len(requests), 2)
+
+	run(t, "--url", readyURL(t), "--quit-url", port.QuitURL(), "--", "true").WantCode(t, 0).
+		Says(t, "told to quit: "+port.QuitURL()+": gone before it answered")
+	harness.Want(t, "requests to quit", len(requests), 3)
 }
 
 // Istio's agent exits at once when it is told to quit, and may do so before it has answered.

@@ -103,8 +103,8 @@ type dialer struct{ net.Dialer }
 // error is a refusal if one of them refuses and the other fails, or if ::1 is silent after 127.0.0.1 has refused.
 //
 // On loopback the kernel accepts or refuses at once: that needs no goroutine. An address that is silent has a full queue
-// or a firewall. The kernel would send the next SYN after 1 s, and here each turn sends one. The turns grow, so that
-// they are long enough where loopback is slow.
+// or a firewall. The kernel would send the next SYN after 1 s, and here each turn sends one. The first turn is the
+// shortest. The later ones are twice as long, for a machine where loopback is slow.
 func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, _ := net.SplitHostPort(address)
 	if !strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {

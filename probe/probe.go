@@ -73,8 +73,7 @@ type Config struct {
 	// call of Wait.
 	Start time.Time
 	// RequestTimeout bounds one attempt, from connecting to the end of the headers. Zero means DefaultRequestTimeout.
-	// Istio's agent takes up to 4 s for an answer while Envoy's admin hangs: it asks that admin itself
-	// (pilot/cmd/pilot-agent/status/ready/probe.go).
+	// Istio's agent takes up to 4 s while Envoy's admin hangs (pilot/cmd/pilot-agent/status/ready/probe.go).
 	RequestTimeout time.Duration
 	// Interval is the longest pause between two attempts at one URL, at least MinInterval. While a Gate refuses it is 4
 	// times as long. Zero means DefaultInterval.
@@ -90,8 +89,8 @@ type Config struct {
 	RootCAs *x509.CertPool
 	// UserAgent is sent as the User-Agent header, and must have no control character. Empty means "envoy-wait".
 	UserAgent string
-	// OnAttempt, if set, is called after every attempt, from the goroutines that poll but never from two at once. It
-	// delays the next attempt for as long as it runs. It is not called once Wait has returned.
+	// OnAttempt, if set, is called after every attempt, but for one that a deadline cuts off, by the goroutines that poll,
+	// and never by two at once. The next attempt waits until it returns. It is not called once Wait has returned.
 	OnAttempt func(Attempt)
 }
 

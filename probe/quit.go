@@ -25,6 +25,10 @@ type QuitConfig struct {
 	// Retry, if set, is asked once after each attempt that told nobody and may pass, never twice at once: false ends the
 	// attempts at that URL. Nil means true.
 	Retry func() bool
+	// MayBeStarting says that nobody has seen the sidecar ready. EOF then counts only if the sidecar is gone: in its first
+	// moments the handler of Istio's agent panics (handleQuit in
+	// github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go).
+	MayBeStarting bool
 	// RootCAs and UserAgent are as in Config.
 	RootCAs   *x509.CertPool
 	UserAgent string
@@ -54,10 +58,8 @@ func parseQuitURL(raw string) (endpoint, error) {
 // told. Otherwise its error names each that was not. It wraps their causes, such as syscall.ECONNREFUSED, and
 // context.DeadlineExceeded or context.Canceled where the time or ctx ended. Whether a sidecar does quit is not awaited.
 //
-// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after the request was sent and refuses a
-// later one: Istio's agent may exit before its answer is out. One that listens on was not told: the handler of that agent
-// panics in its first moments, when there is nothing to shut down yet (handleQuit in
-// github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go). Where Retry allows no second attempt, EOF is enough.
+// A sidecar was told if it answers 2xx, or if it ends the connection (EOF) after the request was sent: Istio's agent may
+// exit before its answer is out. With MayBeStarting it must refuse a later connection too, or Retry allow none.
 //
 // What may pass is tried again within Timeout, paced as in Wait: a connection that is refused, reset or ended, a status of
 // 5xx, no answer to a request that was never sent. The sidecar may only be starting. All else is final: every other
@@ -94,8 +96,8 @@ func Quit(ctx context.Context, cfg QuitConfig) error {
 func (c *QuitConfig) again(t *target) bool {
 	a := &t.last
 	ended := t.sent.Load() && errors.Is(a.Err, errClosed)
-	told := t.closed && a.Outcome == Refused
-	t.closed = t.closed || ended
+	told := ended && !c.MayBeStarting || t.dropped && a.Outcome == Refused
+	t.dropped = t.dropped || ended
 	mayPass := a.Outcome == Refused || a.Outcome == Failed || a.Status/100 == 5 || a.Outcome == NoAnswer && !t.sent.Load()
 	again := mayPass && !told && (c.Retry == nil || c.Retry())
 	if told || ended && !again {

@@ -73,8 +73,7 @@ func TestQuitBeforeTheRequestIsSent(t *testing.T) {
 	}
 }
 
-// A connection that is reset or ends after the request was sent says nothing either: the sidecar may never have seen
-// the request, or may only be starting. It was told when it then answers, or when it ended one and refuses the next.
+// A connection that is reset, or that a sidecar ends while it may only be starting, says nothing either. The sidecar was told when it then answers, or when it ended one and refuses the next.
 func TestQuitIsTriedAgain(t *testing.T) {
 	reset := func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }
 	end := func(net.Conn) {}
@@ -105,7 +104,7 @@ func TestQuitIsTriedAgain(t *testing.T) {
 				test.answers[i-1](conn)
 			})
 			refused := 0
-			results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Timeout: time.Minute, Retry: func() bool {
+			results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, MayBeStarting: true, Timeout: time.Minute, Retry: func() bool {
 				if int(s.connections.Load()) == len(test.answers) {
 					refused++
 				}
@@ -128,12 +127,15 @@ func TestQuitOfASidecarThatIsNeverUp(t *testing.T) {
 	}
 }
 
-// Where no second attempt is allowed, the end of the connection is enough.
-func TestQuitOnceOfASidecarThatEndsTheConnection(t *testing.T) {
-	s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { readRequest(conn) })
-	results, err := quitResults(t.Context(), t, QuitConfig{URLs: []string{s.url()}, Retry: func() bool { return false }})
-	if got := results[s.url()]; err != nil || got.Outcome != Ready || got.Status != 0 || s.connections.Load() != 1 {
-		t.Errorf("got %v after %d connections, %v, want it told after 1", got, s.connections.Load(), err)
+// The end of the connection is enough where the sidecar was ready once, or where no second attempt is allowed.
+func TestQuitOfASidecarThatEndsTheConnection(t *testing.T) {
+	for _, cfg := range []QuitConfig{{}, {MayBeStarting: true, Retry: func() bool { return false }}} {
+		s := listen(t, "tcp4", "127.0.0.1:0", func(conn net.Conn, _ *server) { readRequest(conn) })
+		cfg.URLs = []string{s.url()}
+		results, err := quitResults(t.Context(), t, cfg)
+		if got := results[s.url()]; err != nil || got.Outcome != Ready || got.Status != 0 || s.connections.Load() != 1 {
+			t.Errorf("got %v after %d connections, %v, want it told after 1", got, s.connections.Load(), err)
+		}
 	}
 }
 
@@ -161,7 +163,7 @@ func TestQuitAsksRetryOnce(t *testing.T) {
 	for _, s := range []*server{ends, resets} {
 		asked := 0
 		results, _ := quitResults(t.Context(), t, QuitConfig{
-			URLs: []string{s.url()}, Timeout: time.Minute, Retry: func() bool { asked++; return asked < 3 },
+			URLs: []string{s.url()}, MayBeStarting: true, Timeout: time.Minute, Retry: func() bool { asked++; return asked < 3 },
 		})
 		if got := results[s.url()]; asked != 3 || got.Number != 3 || s.connections.Load() != 3 {
 			t.Errorf("asked %d times in %d attempts, %d connections, want 3", asked, got.Number, s.connections.Load())

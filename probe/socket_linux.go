@@ -8,9 +8,8 @@ func knock(port uint16) bool {
 		isAccepted(syscall.AF_INET6, &syscall.SockaddrInet6{Port: int(port), Addr: [16]byte{15: 1}})
 }
 
-// isAccepted reports whether a connection is accepted, and closes it. It never waits, so a port that hangs delays
-// nothing. On loopback the handshake is over at once; on a machine under load the next knock will tell. It is also
-// cheaper than net.Dialer: docs/performance.md has the figures.
+// isAccepted reports whether a connection is accepted, and closes it. It never waits: a port that hangs delays nothing.
+// On loopback the handshake is over at once. On a machine under load the next knock will tell.
 func isAccepted(family int, address syscall.Sockaddr) bool {
 	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -53,7 +53,7 @@ type target struct {
 	sent         atomic.Bool // its request was sent; set by a goroutine of net/http
 	last         Attempt     // the last one that says something
 	opened       time.Time   // when the gate was found open
-	closed       bool        // a connection has ended after the request was sent: Quit goes by it
+	dropped      bool        // a connection has ended after the request was sent: see Quit
 }
 
 // poll polls all URLs side by side. It calls each, if set, with the last attempt at a URL that is not polled any more,
@@ -173,8 +173,8 @@ func (t *target) judge(wait context.Context, resp *http.Response, err error) (Ou
 	return NoAnswer, 0, errNoAnswer
 }
 
-// isHang reports whether an attempt without an answer proves that the endpoint hangs. It does not where the process was
-// frozen, or where the end of the wait came soon.
+// isHang reports whether an attempt without an answer counts as a hang of the endpoint. It does not if the process was
+// frozen meanwhile, or if the wait ended soon after the attempt began.
 func (t *target) isHang(wait context.Context) bool {
 	deadline, _ := wait.Deadline()
 	took, left := t.ended.Sub(t.began), deadline.Sub(t.began)

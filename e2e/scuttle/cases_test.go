@@ -126,14 +126,13 @@ var situations = []situation{
 
 	// The quit request.
 	{name: "quit is refused", agent: "is down", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started",
-		ours: "exit 0, started, late", page: "a quit request is refused, reset, ends without an answer, or is answered with 5xx"},
+		ours: "exit 0, started, late", page: "a quit request is refused, reset, or answered with 5xx"},
 	{name: "quit is reset", agent: "resets", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told,
-		ours: "exit 0, started, " + told + " again, late", page: "a quit request is refused, reset, ends without an answer, or is answered with 5xx"},
+		ours: "exit 0, started, " + told + " again, late", page: "a quit request is refused, reset, or answered with 5xx"},
 	{name: "quit gets 500", agent: "answers 500", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told,
-		ours: "exit 0, started, " + told + " again, late", page: "a quit request is refused, reset, ends without an answer, or is answered with 5xx"},
+		ours: "exit 0, started, " + told + " again, late", page: "a quit request is refused, reset, or answered with 5xx"},
 	{name: "quit gets 404", agent: "answers 404", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told},
-	{name: "quit gets an end of the connection", agent: "hangs up", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told,
-		ours: "exit 0, started, " + told + " again, late", page: "a quit request is refused, reset, ends without an answer, or is answered with 5xx"},
+	{name: "quit gets an end of the connection", agent: "hangs up", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told},
 	{name: "quit hangs", agent: "hangs", env: []string{admin, soon}, timed: true, scuttle: "exit 0, started, " + told + ", late"},
 	{name: "the first of two to quit hangs", agent: "hangs", timed: true,
 		env:     []string{"GENERIC_QUIT_ENDPOINTS=http://127.0.0.1:15020/quitquitquit,http://127.0.0.1:7001/one", "GENERIC_QUIT_ONLY=true", soon},
