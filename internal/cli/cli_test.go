@@ -180,6 +180,9 @@ func TestQuitURLsHoldWithAnError(t *testing.T) {
 		{[]string{"--timeout", "60"}, env, false},
 		{[]string{"--once", "--timeout", "60"}, env, false},
 		{[]string{"--install", "/x", "app"}, env, false},
+		{[]string{"--sidecar", "nope", "--quit", "--", "app"}, "", false}, // it may be another's
+		{[]string{"--sidecar", "nope", "--quit", "--", "app"}, env, true},
+		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=nope", false},
 	} {
 		s, err := parse(test.args, []string{test.env})
 		if err == nil || s.IsJob() != test.job || test.job && strings.Join(s.Quit.URLs, " ") != quit {
@@ -667,8 +670,9 @@ func TestValueOfASwitch(t *testing.T) {
 				if err == nil || err.Error() != want {
 					t.Errorf("%s %s %q: got %v, want %s", name, value, behind, err, want)
 				}
-				if s.IsJob() != (name == "--quit") {
-					t.Errorf("%s %s %q: a Job is %v, want its sidecar told", name, value, behind, s.IsJob())
+				isOn := slices.Contains([]string{"true", "yes", "1", "TRUE"}, value)
+				if want := name == "--quit" && isOn; s.IsJob() != want {
+					t.Errorf("%s %s %q: a Job is %v, want %v", name, value, behind, s.IsJob(), want)
 				}
 			}
 		}

@@ -119,7 +119,10 @@ func (f *flags) Validate(ctx *kong.Context) error {
 		return fmt.Errorf("%s: %w", given(ctx, &f.QuitURL), err)
 	}
 	switch name := switchBefore(ctx.Args, f.Command); {
+	case f.Sidecar.Ready == "":
+		return fmt.Errorf("%s: %q: expected %s", given(ctx, &f.Sidecar), f.Sidecar.Name, presetNames())
 	case name != "":
+		f.Quit = f.Quit && (name != "--quit" || strings.Contains("true 1 yes", strings.ToLower(command[0])))
 		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
 	case len(ctx.Args) == maxWords && len(command) == 0:
 		return fmt.Errorf("expected a command within %d words", maxWords)

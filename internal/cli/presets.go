@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -32,17 +31,24 @@ var Presets = []Preset{
 	{Name: "cloud-sql-proxy", Ready: "http://localhost:9090/startup", Status: 200, Quit: "http://localhost:9091/quitquitquit", Note: "v2 with --health-check and --quitquitquit", Source: "github.com/GoogleCloudPlatform/cloud-sql-proxy"},
 }
 
-// Decode makes the value of --sidecar the preset itself.
+// Decode makes the value of --sidecar the preset itself. An unknown name leaves a preset without URLs, so that nobody is
+// told to quit, and Validate refuses it.
 func (p *Preset) Decode(ctx *kong.DecodeContext) error {
+	return decode(ctx, presetNames(), func(name string) bool {
+		*p = Preset{Name: name}
+		for _, preset := range Presets {
+			if preset.Name == name {
+				*p = preset
+			}
+		}
+		return true
+	})
+}
+
+func presetNames() string {
 	var names []string
 	for _, preset := range Presets {
 		names = append(names, preset.Name)
 	}
-	return decode(ctx, "one of "+strings.Join(names, ", "), func(name string) bool {
-		i := slices.Index(names, name)
-		if i >= 0 {
-			*p = Presets[i]
-		}
-		return i >= 0
-	})
+	return "one of " + strings.Join(names, ", ")
 }
