@@ -5,6 +5,7 @@ package e2e
 import (
 	"net"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
@@ -18,11 +19,11 @@ func TestTargetsOfEveryKind(t *testing.T) {
 	http, tcp := harness.NewPort(t), harness.NewPort(t)
 	args := []string{
 		"--url", http.URL(), "--url", "tcp://" + tcp.Address,
-		"--url", "unix://" + socket + ":" + sidecar.Path, "--url", "file://" + file,
+		"--url", "unix://" + socket + ":" + sidecar.Path, "--url", "unix://" + socket, "--url", "file://" + file,
 	}
 	run(t, append(args, "--timeout", "1s")...).WantCode(t, 124).Says(t, "",
 		http.URL()+": connection refused", "tcp://"+tcp.Address+": connection refused",
-		"unix://"+socket+":"+sidecar.Path+": no such file or directory", "file://"+file+": no such file or directory")
+		"unix://"+socket+":"+sidecar.Path+": no such file or directory", "unix://"+socket+": no such file or directory", "file://"+file+": no such file or directory")
 
 	p := harness.Start(t, envoyWait(t, append(args, "--", "echo", "started")...))
 	for i := 1; i < len(args); i += 2 {
@@ -48,6 +49,15 @@ func TestStatus(t *testing.T) {
 	port.Sidecar(false)
 	run(t, "--url", port.URL(), "--ready-status", "204,5xx").WantCode(t, 0)
 	run(t, "--url", readyURL(t), "--ready-status", "204", "--timeout", "100ms").WantCode(t, 124)
+}
+
+// The hint says what to change where the scheme, or the status that counts, is wrong.
+func TestHintsAboutWhatWasTyped(t *testing.T) {
+	port := harness.NewPort(t)
+	port.Sidecar(true)
+	run(t, "--url", strings.Replace(port.URL(), "http:", "https:", 1), "--timeout", "100ms").WantCode(t, 124).
+		Says(t, "", "hint: the endpoint speaks no TLS: use http://")
+	run(t, "--url", port.URL(), "--ready-status", "204", "--timeout", "100ms").WantCode(t, 124).Says(t, "", "look at --ready-status")
 }
 
 // The wait is short where every attempt is refused. One answer, even 503, makes it as long as ever.

@@ -73,10 +73,12 @@ var waitHints = hints{
 	{outcome: probe.Refused, text: "the sidecar was there and is gone: look at its restarts and its last log"},
 	{at: ":15020/", status: 503, text: "the sidecar has no configuration yet: look for the reason in the log of istio-proxy, and whether it reaches istiod"},
 	{at: ":3500/", status: 500, text: "Dapr says 500 until it is ready: look for the reason in the log of daprd"},
+	{status: 2, text: "the endpoint answers, and its status does not count as ready: look at --ready-status and the URL"},
 	{status: 503, text: "the sidecar runs and is not ready: look for the reason in its log, and whether it reaches its control plane"},
 	{outcome: probe.NotHTTP, text: notReadiness},
 	{status: 5}, // no hint
 	{outcome: probe.Unready, text: notReadiness},
+	{outcome: probe.Failed, cause: "connection ", text: "the other side ended the connection: look at its log"},
 	{at: ":15020/", outcome: probe.NoAnswer, text: "Istio's agent does not answer, often because Envoy's admin hangs: look at the sidecar's CPU limit and its log"},
 	{outcome: probe.NoAnswer, text: "the sidecar does not answer: look at its CPU limit and its log"},
 }
@@ -99,4 +101,6 @@ var quitHints = hints{
 	{status: 5, text: "the sidecar could not quit: look for the reason in its log"},
 	{outcome: probe.Refused, text: "nothing listens there: the sidecar has ended already, or there is none in this Pod"},
 	{outcome: probe.NoAnswer, text: "the sidecar may not have noticed, and then the Job's Pod does not complete"},
+	{outcome: probe.Failed}, // no hint
+	{text: "no quit endpoint: look at the URL and its port"},
 }

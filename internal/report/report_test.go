@@ -231,7 +231,9 @@ func TestHints(t *testing.T) {
 		"503 of Consul":                        {probe.Attempt{URL: consul, Outcome: probe.Unready, Status: 503}, "reaches its control plane"},
 		"500 of Dapr":                          {probe.Attempt{URL: "http://localhost:3500/v1.0/healthz/outbound", Outcome: probe.Unready, Status: 500}, "the log of daprd"},
 		"404":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 404}, notReadiness},
-		"204":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 204}, notReadiness},
+		"204":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 204}, "look at --ready-status"},
+		"EOF":                                  {probe.Attempt{URL: url, Outcome: probe.Failed, Err: errors.New("connection closed without a complete answer")}, "ended the connection"},
+		"no such host":                         {probe.Attempt{URL: url, Outcome: probe.Failed, Err: errors.New("looking up the host: no such host")}, ""},
 		"307":                                  {probe.Attempt{URL: url, Outcome: probe.Unready, Status: 307}, notReadiness},
 		"not HTTP":                             {probe.Attempt{URL: url, Outcome: probe.NotHTTP}, notReadiness},
 		"HTTP instead of TLS":                  {probe.Attempt{URL: "https://h/", Outcome: probe.NotHTTP, Err: http.ErrSchemeMismatch}, "use http://"},
@@ -277,7 +279,9 @@ func TestHints(t *testing.T) {
 		"405":                     {probe.Attempt{URL: "http://localhost:9901/ready", Outcome: probe.Unready, Status: 405}, "it takes no POST"},
 		"no answer":               {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.NoAnswer}, "the Job's Pod does not complete"},
 		"503":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 503}, "could not quit"},
-		"301":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 301}, ""},
+		"301":                     {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Unready, Status: 301}, "no quit endpoint"},
+		"not HTTP":                {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.NotHTTP}, "no quit endpoint"},
+		"reset":                   {probe.Attempt{URL: probe.DefaultQuitURL, Outcome: probe.Failed, Err: syscall.ECONNRESET}, ""},
 	} {
 		if got := quitHints.find(test.attempt, true); !strings.Contains(got, test.want) || (got == "") != (test.want == "") {
 			t.Errorf("quit, %s: got %q, want %q in it", name, got, test.want)
@@ -321,7 +325,7 @@ func TestHintsAreForPresets(t *testing.T) {
 // A timeout names all that is pending, and each hint once.
 func TestReportOfATimeout(t *testing.T) {
 	timeout := &probe.TimeoutError{Elapsed: time.Minute, Pending: []probe.Attempt{refused(7), {URL: "tcp://h:1", Number: 2, Outcome: probe.Failed, Err: syscall.ECONNRESET}}}
-	const causes = url + ": connection refused; tcp://h:1: connection reset by peer; hint: " + noSidecar
+	const causes = url + ": connection refused; tcp://h:1: connection reset by peer; hint: " + noSidecar + "; the other side ended the connection: look at its log"
 	o := app(urls(url, "tcp://h:1"), level("warn"))
 	wants(t, reported(t, o, func(r *Reporter) { r.StartingAnyway(timeout) }),
 		map[string]any{"severity": "WARNING", "message": `not ready after 1m0s, starting "app" anyway: ` + causes, "attempts": 9.0})
