@@ -48,10 +48,9 @@ func Catch() *Signals {
 	return s
 }
 
-// CatchAll begins to catch the other signals whose default action ends a process: an image may name any of them as its
-// STOPSIGNAL. Left out are PIPE, PROF and URG, which come from the kernel or the Go runtime, signals of faults, STKFLT,
-// which os/signal does not have, and real-time signals but RTMIN+3. WINCH is httpd's STOPSIGNAL. On a terminal it says
-// that the window has a new size.
+// CatchAll begins to catch the other signals whose default action ends a process, and WINCH: an image may name any as its
+// STOPSIGNAL (httpd's is WINCH). Left out are PIPE, PROF and URG, which come from the kernel or the Go runtime, signals
+// of faults, STKFLT, which os/signal does not have, real-time signals but RTMIN+3, and WINCH where there is a terminal.
 func (s *Signals) CatchAll() {
 	s.all.Do(func() {
 		s.catch(syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGXCPU,

@@ -19,8 +19,8 @@ import (
 // The command gets a process group of its own, and the terminal if that is its stdin and was ours. Every signal that
 // os/signal can catch is forwarded to it, but for CHLD, PIPE (it may be about a line of our own), PROF, URG (Go's
 // own), 32 to 34 (the C library's), and those of faults. Signals coalesce, real-time signals too. All children are
-// reaped: nothing else in the process may wait for any. This process keeps none of the command's descriptors, so what
-// the command closes is closed. If this process is killed the command gets SIGTERM.
+// reaped: nothing else in the process may wait for any. What the command closes is closed, but for stderr: this process
+// keeps that for its log. Without /proc it keeps the descriptors above 2. If it is killed the command gets SIGTERM.
 //
 // There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT. CONT
 // follows each TERM and HUP, or a stopped command would not end.

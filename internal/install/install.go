@@ -18,8 +18,7 @@ import (
 const prefix = ".envoy-wait-"
 
 // To copies the running program to path, or into path if that is a directory. The new file appears whole or not at
-// all, also where an older one is being executed. Only a regular file is replaced: no device, no FIFO, no symbolic
-// link.
+// all, also where an older one is being executed. Only a regular file is replaced: no device, FIFO or link.
 func To(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "envoy-wait")
