@@ -435,7 +435,7 @@ func TestBadLines(t *testing.T) {
 		{[]string{"--once", "--", "app"}, "", oneOf},
 		{[]string{"--install", "/x", "--once"}, "", oneOf},
 		{[]string{"--install", "/x", "app"}, "", oneOf},
-		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=kuma", `ENVOY_WAIT_SIDECAR: "kuma": expected a sidecar that a POST can quit, or a --quit-url, with --quit (2.14 and later; kuma-cp itself ends a Job's sidecar)`},
+		{[]string{"--quit", "app"}, "ENVOY_WAIT_SIDECAR=kuma", `ENVOY_WAIT_SIDECAR: "kuma": expected a sidecar that a POST can quit, or a --quit-url, with --quit (2.14 or later, envoyAdminUnixSocket on; kuma-cp ends Jobs)`},
 		{nil, "ENVOY_WAIT_URL=http://a,,http://b", `ENVOY_WAIT_URL: "http://a,,http://b": ` + url + `the scheme must be http, https, tcp, unix or file`},
 		{[]string{"--url", "http://a/?x=1,2"}, "", `--url: "http://a/?x=1,2": ` + url + `the scheme must be http, https, tcp, unix or file`},
 		{nil, "ENVOY_WAIT_URL=http://a,", `ENVOY_WAIT_URL: "http://a,": ` + url + `the scheme must be http, https, tcp, unix or file`},

@@ -67,7 +67,7 @@ var waitHints = hints{
 	{scheme: "https", cause: "HTTP response to HTTPS client", text: "the endpoint speaks no TLS: use http://"},
 	{scheme: "https", cause: "unknown authority", text: "name the file with the certificate of your CA in SSL_CERT_FILE"},
 	{at: ":9090/startup", outcome: probe.Refused, never: true, text: "start cloud-sql-proxy in this Pod, with --health-check"},
-	{at: ":9902/ready", outcome: probe.Refused, never: true, text: noSidecar + "; before Kuma 2.14 use --url http://localhost:9901/ready"},
+	{at: ":9902/ready", outcome: probe.Refused, never: true, text: noSidecar + "; before Kuma 2.14, and with envoyAdminUnixSocket: false, use --url http://localhost:9901/ready"},
 	{outcome: probe.Refused, never: true, job: true, text: noSidecar + "; a Job's first try may have told it to quit: set restartPolicy Never"},
 	{outcome: probe.Refused, never: true, text: noSidecar},
 	{outcome: probe.Refused, text: "the sidecar was there and is gone: look at its restarts and its last log"},
@@ -84,7 +84,7 @@ var waitHints = hints{
 }
 
 const (
-	noSidecar    = "no sidecar in this Pod, or an init container: sidecars that are not native start after those"
+	noSidecar    = "no sidecar in this Pod, or an init container: sidecars that are not native start after those, and after postStart hooks"
 	notReadiness = "no readiness endpoint: look at the URL and its port"
 )
 
