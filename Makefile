@@ -20,7 +20,6 @@ IMAGE_FLAGS ?=
 BUILD_IMAGE = $(ENGINE) build --build-arg VERSION='$(VERSION:v%=%)' --build-arg REVISION='$(REVISION)' \
               --build-arg CREATED='$(CREATED)' $(IMAGE_FLAGS)
 
-SVG_TERM_VERSION := 2.1.1
 RIVALS := bin/rivals
 KUSTOMIZE_VERSION := v5.8.2
 
@@ -104,19 +103,20 @@ fuzz: ### fuzz arguments, environment, URLs and answers
 	 go test $${target%:*} -run '^$$' -fuzz "^$${target#*:}$$" -fuzztime $(FUZZTIME) || exit 1; \
 	done
 
-demo: build ## see the main job: a sidecar that is ready after 3 seconds, envoy-wait, an app
+demo: build ## see the main job: an app that is refused, and the same app behind envoy-wait
+	@go build -o bin/ ./e2e/demo
 	@go build -o bin/sidecar ./e2e/sidecar/cmd
-	@go run ./e2e/demo bin/envoy-wait bin/sidecar
+	@bin/demo bin/envoy-wait bin/sidecar
 
-demo-picture: build ### record make demo as docs/demo.svg, with asciinema (a package of Debian) and npx
+demo-picture: ### record make demo as docs/demo.svg
+	@go build -o bin/picture ./e2e/demo/picture
 	@$(MAKE) -s demo >/dev/null 2>&1 # the recording does not show the compiler at work
-	LC_ALL=C.UTF-8 asciinema rec -q --overwrite --cols 98 --rows 11 -c "printf '\$$ make demo\n'; $(MAKE) -s demo; sleep 5; echo" bin/demo.cast
-	npx --yes svg-term-cli@$(SVG_TERM_VERSION) --in bin/demo.cast --out docs/demo.svg --window --no-cursor
+	$(MAKE) -s demo 2>&1 | bin/picture 'make demo' >docs/demo.svg
 
 lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ### gofmt, go vet, golangci-lint, actionlint, and the words of README and docs
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
-	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/demo ./e2e/sidecar/...
+	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/demo/... ./e2e/sidecar/...
 	$(TOOLS)/golangci-lint run
 	go -C e2e/bench/plot vet ./...
 	$(TOOLS)/actionlint -shellcheck= -pyflakes=

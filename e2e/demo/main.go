@@ -1,17 +1,20 @@
-// Command demo shows the main job on this machine: a sidecar that takes three
-// seconds, envoy-wait, and an app that must not start before.
+// Command demo shows the main job on this machine: a sidecar that takes three seconds, an app that is refused at its
+// start, and the same app behind envoy-wait.
 //
-//	go run ./e2e/demo ENVOY-WAIT SIDECAR
+//	bin/demo ENVOY-WAIT SIDECAR
+//	bin/demo app ADDRESS          # the app: it connects to ADDRESS, or fails
 //
 // SIDECAR is the program of e2e/sidecar/cmd.
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"time"
 
 	"github.com/mattn/go-isatty"
@@ -20,18 +23,41 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
+	var err error
+	switch {
+	case len(os.Args) != 3:
 		fmt.Fprintln(os.Stderr, "usage: demo ENVOY-WAIT SIDECAR")
 		os.Exit(2)
+	case os.Args[1] == "app":
+		err = app(os.Args[2])
+	default:
+		err = demo(os.Args[1], os.Args[2])
 	}
-	if err := demo(os.Args[1], os.Args[2]); err != nil {
-		fmt.Fprintln(os.Stderr, "demo:", err)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%-11s %v\n", filepath.Base(os.Args[1])+":", err)
 		os.Exit(1)
 	}
 }
 
+// app is what many apps do first: it connects, and gives up if that fails.
+func app(address string) error {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("app:        connected; this is process %d, its parent is %d\n", os.Getpid(), os.Getppid())
+	return conn.Close()
+}
+
 func demo(envoyWait, standIn string) error {
-	address := freeAddress()
+	address, self := freeAddress(), os.Args[0]
+	alone := command(self, "app", address)
+	fmt.Println("demo:       the app alone, before its sidecar listens")
+	if err := alone.Run(); err == nil {
+		return errors.New("the app was not refused")
+	}
+	fmt.Println("demo:       exit status", alone.ProcessState.ExitCode())
+
 	agent := exec.Command(standIn, "-listen", address)
 	commands, err := agent.StdinPipe() // its end is the agent's end
 	if err != nil {
@@ -40,21 +66,25 @@ func demo(envoyWait, standIn string) error {
 	if err := agent.Start(); err != nil {
 		return err
 	}
+	say("not listening yet: connections are refused")
 	start := time.Now()
-	go play(commands)
-
-	app := []string{"sh", "-c", `echo "app:        started as process $$, its parent is $PPID"`}
-	cmd := exec.Command(envoyWait, append([]string{"--log-format", "text", "--url", "http://" + address + sidecar.Path, "--"}, app...)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := cmd.Start(); err != nil {
+	behind := command(envoyWait, "--log-format", "text", "--url", "http://"+address+sidecar.Path, "--", self, "app", address)
+	if err := behind.Start(); err != nil {
 		return err
 	}
-	fmt.Printf("demo:       envoy-wait is process %d, its parent is %d\n", cmd.Process.Pid, os.Getpid())
-	err = cmd.Wait()
+	fmt.Printf("demo:       the app behind envoy-wait, which is process %d; its parent is %d\n", behind.Process.Pid, os.Getpid())
+	go play(commands)
+	err = behind.Wait()
 	if err == nil && time.Since(start) < 3*time.Second {
-		err = fmt.Errorf("the app was started too early")
+		err = errors.New("the app was started too early")
 	}
 	return err
+}
+
+func command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd
 }
 
 // freeAddress is the status port of Istio's agent, or another where that is taken.
@@ -70,7 +100,6 @@ func freeAddress() string {
 
 // play lets the agent refuse for one second, answer 503 for two, and then 200.
 func play(commands io.Writer) {
-	say("not listening yet: connections are refused")
 	time.Sleep(time.Second)
 	say("listening, without a configuration: status 503")
 	_, _ = io.WriteString(commands, "listen\n")
