@@ -32,6 +32,8 @@ var notRun = map[string]string{
 	"curl -fsSL --remote-name-all":     "e2e/release runs this block",
 	"CGO_ENABLED=0 go install ":        "e2e/release runs this block",
 	"make demo":                        "TestPicture runs it",
+	"make image ":                      "TestMakeImageChoosesAnEngine in e2e/images checks it",
+	"podman push ":                     "needs a registry",
 	"docs/performance.md: make rivals": "needs the network",
 	"docs/performance.md: make bench ": "takes minutes",
 }
@@ -94,6 +96,8 @@ func runScript(t *testing.T, binary, script string) {
 	cmd.Env = harness.Env("PATH="+workshop(t, binary)+":"+os.Getenv("PATH"), "DESTDIR="+installed)
 	r := harness.Start(t, cmd).Result().WantCode(t, 0)
 	switch {
+	case strings.HasPrefix(script, "grep "):
+		harness.WantIn(t, r.Stdout, "deploy/policy/policy.yaml", "examples/kubernetes/image-volume.yaml", "examples/Dockerfile.app")
 	case strings.Contains(script, "app"):
 		harness.WantIn(t, r.Stdout, "app: started\n")
 	case strings.Contains(script, "install "):
