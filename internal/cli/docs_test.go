@@ -147,7 +147,6 @@ func fill(t *testing.T, name string, facts facts) string {
 		"choices":   choices,
 		"fish":      fishSpecial.Replace,
 		"join":      strings.Join,
-		"kind":      kind,
 		"otherwise": otherwise,
 		"repeats":   repeats,
 		"roff":      roff,
@@ -203,25 +202,6 @@ func choices(flag *kong.Flag) (names []string) {
 
 // repeats reports whether every value of a flag counts, not the last alone.
 func repeats(flag *kong.Flag) bool { return flag.Target.Kind() == reflect.Slice }
-
-// kind says what a flag takes.
-func kind(flag *kong.Flag) string {
-	switch {
-	case flag.IsBool() && len(flag.Envs) == 0:
-		return ""
-	case flag.IsBool():
-		return "`true`, `false`"
-	case len(choices(flag)) > 0:
-		return "`" + strings.Join(choices(flag), "`, `") + "`"
-	default:
-		return map[string]string{
-			"D":    "a duration, such as `90s` or `1m30s`",
-			"LIST": "statuses from 200 to 599, or classes, with commas between them",
-			"PATH": "a path",
-			"URL":  "a URL, see below",
-		}[flag.PlaceHolder]
-	}
-}
 
 // otherwise is the default of a flag, where it has one.
 func otherwise(flag *kong.Flag) string {
