@@ -231,17 +231,16 @@ func (a *apiServer) create(n *namespace, query, pod string) time.Duration {
 
 // costs writes the figures down.
 func costs(found []figures, many int) string {
-	text := fmt.Sprintf("%d Pods of Deployments with Istio's sidecar, and one, on a machine with %d cores. The kinds took turns, %d times: the median,\nand from the least to the most. "+
-		"In seconds until all are Ready, and until all are anew after `kubectl rollout restart`.\n\n| | one Pod | %[1]d Pods | %[1]d Pods anew |\n|---|---|---|---|\n", many, runtime.NumCPU(), len(found[0].started))
+	text := fmt.Sprintf("Seconds until Pods with Istio's sidecar are Ready, median and range of %d turns, on %d cores:\n\n"+
+		"| | one Pod | %[3]d Pods | %[3]d after `kubectl rollout restart` |\n|---|---|---|---|\n", len(found[0].started), runtime.NumCPU(), many)
 	for i, f := range found {
 		text += fmt.Sprintf("| %s | %s | %s | %s |\n", kinds[i].name, spread(f.one), spread(f.started), spread(f.anew))
 	}
 	policy, istio, without := found[policyKind], found[istioKind], found[0]
-	text += fmt.Sprintf("\nBehind the policy the Pods take %.2f times as long as those that Istio holds, and %.2f times for a restart. "+
-		"Beside Pods that do not\nwait it is %.2f and %.2f times.\n",
+	text += fmt.Sprintf("\nBehind the policy it is %.2f and %.2f times what Istio's own holding takes, and %.2f and %.2f times a start without a wait.\n",
 		ratio(policy.started, istio.started), ratio(policy.anew, istio.anew), ratio(policy.started, without.started), ratio(policy.anew, without.anew))
-	return text + fmt.Sprintf("\nThe request that creates a Pod, %d times each by dry run: %s ms with the policy, and %s ms without (median, and the slowest of 100).\n",
-		len(policy.api), request(policy.api), request(without.api))
+	return text + fmt.Sprintf("The request that creates a Pod takes %s ms with the policy, and %s ms without (median and p99 of %d).\n",
+		request(policy.api), request(without.api), len(policy.api))
 }
 
 func spread(all []time.Duration) string {
