@@ -91,10 +91,10 @@ $(CLUSTER)/kustomize: Makefile
 	GOBIN=$(CURDIR)/$(CLUSTER) go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
 	touch $@
 
-proof: build ### every fault for a minute, 1,000 rounds of each race, 10,000 orphans, -race; writes docs/reliability.md
+proof: build ### every fault for a minute, 1,000 rounds of each race, 10,000 orphans, -race; writes docs/proof.md
 	CGO_ENABLED=1 go test -race -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/...
 	go test -count=1 $(TESTFLAGS) -run TestOrphans ./e2e -orphans 10000
-	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/faults -rounds 1000 -wait 60s -table $(CURDIR)/docs/reliability.md
+	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/faults -rounds 1000 -wait 60s -docs $(CURDIR)/docs
 
 # Without FUZZTIME=, each target for a minute.
 FUZZTIME ?= 60s

@@ -27,7 +27,7 @@ import (
 var (
 	rounds = flag.Int("rounds", 50, "of each race")
 	length = flag.Duration("wait", 700*time.Millisecond, "the timeout of each wait")
-	table  = flag.String("table", "", "Markdown `file` in which to put what was seen")
+	docs   = flag.String("docs", "", "`folder` of proof.md and reliability.md, to put what was seen into them")
 )
 
 func TestMain(m *testing.M) {
@@ -42,8 +42,8 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	_ = os.RemoveAll(files.dir)
-	if code == 0 && *table != "" {
-		if err := writeTables(*table); err != nil {
+	if code == 0 && *docs != "" {
+		if err := writeTables(*docs); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

@@ -219,6 +219,7 @@ func TestLimits(t *testing.T) {
 	for name, how := range map[string]setUp{
 		"RLIMIT_AS of 0.6 GB":      shell("ulimit -v 600000"),
 		"RLIMIT_DATA of 40 MB":     shell("ulimit -d 40000"),
+		"hard NOFILE of 5":         shell("ulimit -n 5"),
 		"a malformed GOMEMLIMIT":   shell("export GOMEMLIMIT=1Gb"),
 		"stdin closed and no /dev": inMounts("mount -t tmpfs none /dev; exec 0<&-"),
 	} {

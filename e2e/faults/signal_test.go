@@ -152,7 +152,7 @@ func asJob(t *testing.T, script string) []string {
 func TestSignalAtAnyMoment(t *testing.T) {
 	command := behind(t, app)
 	start := toApp(t, command)
-	repeat(t, "one SIGTERM at any moment", *rounds, func(random *rand.Rand) string {
+	repeat(t, "SIGTERM to an ordinary process", *rounds, func(random *rand.Rand) string {
 		r := signalled(t, command, false, 5*time.Second, map[syscall.Signal]time.Duration{syscall.SIGTERM: moment(random, start)})
 		return endOf(t, r, syscall.SIGTERM)
 	})
@@ -163,7 +163,7 @@ func TestSignalAtAnyMoment(t *testing.T) {
 func TestUSR1AtAnyMoment(t *testing.T) {
 	command := behindAn(t, unreadyOnce, app)
 	start := toApp(t, command)
-	repeat(t, "one SIGUSR1 at any moment", *rounds, func(random *rand.Rand) string {
+	repeat(t, "SIGUSR1 to an ordinary process", *rounds, func(random *rand.Rand) string {
 		r := signalled(t, command, false, time.Second, map[syscall.Signal]time.Duration{syscall.SIGUSR1: moment(random, start)})
 		first, last := r.logged()
 		lost := r.Code == 1 && r.started
@@ -180,7 +180,7 @@ func TestUSR1AtAnyMoment(t *testing.T) {
 func TestTwoSignalsAtAnyMoment(t *testing.T) {
 	command := behind(t, app)
 	start := toApp(t, command)
-	repeat(t, "SIGTERM and SIGUSR1 at any moment", max(10, *rounds/10), func(random *rand.Rand) string {
+	repeat(t, "SIGTERM and SIGUSR1 to an ordinary process", max(10, *rounds/10), func(random *rand.Rand) string {
 		r := signalled(t, command, false, 5*time.Second, map[syscall.Signal]time.Duration{
 			syscall.SIGTERM: moment(random, start), syscall.SIGUSR1: moment(random, start),
 		})
@@ -205,7 +205,7 @@ func endOf(t *testing.T, r round, signals ...syscall.Signal) string {
 	case r.started:
 		return "the app was killed"
 	case strings.Contains(r.Stderr, "starting"):
-		return "killed between our last line and the app's first"
+		return "killed between the last line and the app's first"
 	default:
 		return "killed before Go's handlers, no app"
 	}
@@ -264,8 +264,8 @@ func TestSignalAtAnyMomentToAJob(t *testing.T) {
 		pid1   bool
 		signal syscall.Signal
 	}{
-		{"SIGTERM at any moment, --quit", app, false, syscall.SIGTERM},
-		{"SIGUSR1 at any moment, --quit", app, false, syscall.SIGUSR1},
+		{"SIGTERM to an ordinary process, --quit", app, false, syscall.SIGTERM},
+		{"SIGUSR1 to an ordinary process, --quit", app, false, syscall.SIGUSR1},
 		{"SIGTERM to PID 1, --quit", appAsPID1, true, syscall.SIGTERM},
 	} {
 		if race.pid1 {

@@ -3,11 +3,17 @@
 package faults
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
+	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/envoy-wait/envoy-wait/e2e/markdown"
 )
@@ -46,17 +52,30 @@ func rememberOutcomes(o outcomes) {
 	memory.outcomes = append(memory.outcomes, o)
 }
 
-// writeTables puts the tables into a Markdown file. A table without rows leaves the file as it is.
-func writeTables(path string) error {
-	for mark, text := range map[string]string{"faults": faultTable(), "races": raceTable()} {
-		if text == "" {
-			continue
-		}
-		if err := markdown.Write(path, mark, text); err != nil {
+// writeTables puts what was seen into proof.md, and a summary of the races into reliability.md. All that a page says
+// is of one run.
+func writeTables(docs string) error {
+	faults := faultTable()
+	races, summary := raceTables()
+	if faults == "" || races == "" {
+		return errors.New("-docs needs all the tests: there are no faults, or no races")
+	}
+	for _, part := range []struct{ page, mark, text string }{
+		{"proof.md", "run", ranOn()}, {"proof.md", "faults", faults}, {"proof.md", "races", races}, {"reliability.md", "races", summary},
+	} {
+		if err := markdown.Write(filepath.Join(docs, part.page), part.mark, "\n"+part.text+"\n"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// ranOn says when and where, in one line.
+func ranOn() string {
+	var name unix.Utsname
+	_ = unix.Uname(&name)
+	kernel := regexp.MustCompile(`^[0-9.]*`).FindString(unix.ByteSliceToString(name.Release[:]))
+	return fmt.Sprintf("%s, Linux %s, %s, %d cores. Each wait took %v.\n", time.Now().Format(time.DateOnly), kernel, runtime.GOARCH, runtime.NumCPU(), *length)
 }
 
 func faultTable() string {
@@ -64,8 +83,11 @@ func faultTable() string {
 	text, subject := "", ""
 	for _, s := range memory.seen {
 		if s.subject != subject {
+			if subject != "" {
+				text += "\n"
+			}
 			subject = s.subject
-			text += fmt.Sprintf("\n| %s | last seen | exit `start` / `fail` | overrun, ms | peak, MB | lines |\n|---|---|---|---|---|---|\n", subject)
+			text += fmt.Sprintf("| %s | last seen | exit `start` / `fail` | overrun, ms | peak, MB | lines |\n|---|---|---|---|---|---|\n", subject)
 		}
 		overrun := "ready"
 		if s.overrun != 0 {
@@ -74,27 +96,33 @@ func faultTable() string {
 		text += fmt.Sprintf("| %s | %s | %d / %d | %s | %.1f | %d |\n",
 			s.name, cell(s.cause), s.start, s.fail, overrun, float64(s.memory)/1e6, s.lines)
 	}
-	if text != "" {
-		text += "\n"
-	}
 	return text
 }
 
-func raceTable() string {
+// raceTables returns the outcomes of each race, and a summary, which goes by their first words.
+func raceTables() (races, summary string) {
 	slices.SortFunc(memory.outcomes, func(a, b outcomes) int { return strings.Compare(a.name, b.name) })
-	text := ""
 	for _, o := range memory.outcomes {
 		var counts []string
+		dropped, status2 := 0, 0
 		for name, n := range o.counts {
 			counts = append(counts, fmt.Sprintf("%s: %d", name, n))
+			switch {
+			case strings.HasPrefix(name, "dropped "):
+				dropped += n
+			case strings.HasPrefix(name, "exit status 2 "):
+				status2 += n
+			}
 		}
 		slices.Sort(counts)
-		text += fmt.Sprintf("| %s | %d | %s |\n", o.name, o.rounds, cell(strings.Join(counts, "; ")))
+		races += fmt.Sprintf("| %s | %d | %s |\n", o.name, o.rounds, cell(strings.Join(counts, "; ")))
+		summary += fmt.Sprintf("| %s | %d | %d | %d | %d |\n", o.name, o.rounds, o.rounds-dropped-status2, dropped, status2)
 	}
-	if text != "" {
-		text = "\n| race | rounds | outcomes |\n|---|---|---|\n" + text + "\n"
+	if races != "" {
+		races = "| race | rounds | outcomes |\n|---|---|---|\n" + races
+		summary = "| race | rounds | took effect | dropped | exit status 2 |\n|---|---|---|---|---|\n" + summary
 	}
-	return text
+	return races, summary
 }
 
 // cell fits text into one cell.
