@@ -152,7 +152,7 @@ release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod ### make the files of a re
 
 release-notes: ### print what the changelog says of VERSION
 	@awk -v heading='## [$(VERSION:v%=%)] - 20' '/^## \[|^\[[^]]*\]: / {on = index($$0, heading) == 1; found += on; next} on; END {exit !found}' CHANGELOG.md || \
-	 { echo "make release-notes: CHANGELOG.md has no dated section $(VERSION:v%=%)" >&2; exit 1; }
+	 { echo "make release-notes: CHANGELOG.md has no section $(VERSION:v%=%) with the date of the tag" >&2; exit 1; }
 
 e2e-release: $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod $(TOOLS)/crane ### make a release twice, compare the files, and install them: as root
 	go test -count=1 -timeout 30m $(TESTFLAGS) ./e2e/release

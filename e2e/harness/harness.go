@@ -78,14 +78,15 @@ func program(name, source string) func(testing.TB) string {
 	}
 }
 
-// Version is the newest version in the changelog with a date.
+// Version is the newest version in the changelog with a date, or the first that will get one.
 var Version = sync.OnceValue(func() string {
 	text, err := os.ReadFile(filepath.Join(Root(), "CHANGELOG.md"))
-	newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$`).FindSubmatch(text)
-	if newest == nil {
-		panic(fmt.Sprintf("CHANGELOG.md has no version with its date (%v)", err))
+	for _, date := range []string{`\d{4}-\d\d-\d\d`, "Unreleased"} {
+		if newest := regexp.MustCompile(`(?m)^## \[(\d+\.\d+\.\d+)\] - ` + date + `$`).FindSubmatch(text); newest != nil {
+			return string(newest[1])
+		}
 	}
-	return string(newest[1])
+	panic(fmt.Sprintf("CHANGELOG.md has no version (%v)", err))
 })
 
 // Need skips the test unless ok. With CI=true it fails instead.

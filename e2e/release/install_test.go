@@ -169,13 +169,21 @@ func nestedModules(t *testing.T) (patterns []string) {
 	return patterns
 }
 
-// The workflow of a release takes its notes from the changelog.
+// The workflow of a release takes its notes from the changelog, where the day of the tag must stand.
 func TestReleaseNotes(t *testing.T) {
-	notes := harness.Must(t, "make", "-s", "-C", harness.Root(), "release-notes", "VERSION=v"+harness.Version())
-	harness.WantIn(t, notes, "### Added\n")
-	harness.WantNotIn(t, notes, "## [", "]: https:")
-	r := harness.Run(t, "make", "-s", "-C", harness.Root(), "release-notes", "VERSION=v999.0.0").WantCode(t, 2)
-	harness.WantIn(t, r.Stderr, "CHANGELOG.md has no dated section 999.0.0")
+	dir := t.TempDir()
+	notes := func(version, date string) harness.Result {
+		heading := regexp.MustCompile(`(?m)^(## \[` + regexp.QuoteMeta(harness.Version()) + `\] - ).*$`)
+		harness.WriteFile(t, filepath.Join(dir, "CHANGELOG.md"), heading.ReplaceAllString(harness.Source(t, "CHANGELOG.md"), "${1}"+date), 0o644)
+		return harness.Run(t, "make", "-s", "-C", dir, "-f", filepath.Join(harness.Root(), "Makefile"), "release-notes", "VERSION=v"+version)
+	}
+	dated := notes(harness.Version(), "2026-12-01").WantCode(t, 0).Stdout
+	harness.WantIn(t, dated, "### Added\n")
+	harness.WantNotIn(t, dated, "## [", "]: https:")
+	for version, date := range map[string]string{"999.0.0": "2026-12-01", harness.Version(): "Unreleased"} {
+		r := notes(version, date).WantCode(t, 2)
+		harness.WantIn(t, r.Stderr, "CHANGELOG.md has no section "+version+" with the date of the tag")
+	}
 }
 
 // make pin writes the digests of a registry behind the name of each base. A second run
