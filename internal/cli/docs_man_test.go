@@ -56,7 +56,7 @@ func TestManPageShows(t *testing.T) {
 	want := []string{
 		`ENTRYPOINT ["envoy-wait", "--", "app"]`,
 		`envoy-wait --timeout 60s || exit 1`,
-		`envoy-wait --sidecar dapr --url tcp://db:5432 --on-timeout fail -- app`,
+		`envoy-wait --sidecar dapr --url tcp://127.0.0.1:5432 --on-timeout fail -- app`,
 		`envoy-wait [flags] [--] [command [argument ...]]`,
 		`--on-timeout start|fail`,
 		`is for --url, with commas between several values`,
