@@ -162,7 +162,7 @@ func TestInitScriptWaits(t *testing.T) {
 		s.Listen()
 		waiting.Await("status 503")
 		l.stopped()
-		harness.WantIn(t, l.Must("sh", "-c", `cat /proc/[0-9]*/cmdline | tr '\0' ' '`), "envoy-wait --timeout 60s --on-timeout fail ")
+		harness.WantIn(t, l.Must("sh", "-c", `cat /proc/[0-9]*/cmdline | tr '\0' ' '`), "envoy-wait --timeout 60s --log-format text ")
 		s.BecomeReady()
 		waiting.Result().WantCode(t, 0)
 		r := again.Result().WantCode(t, 0)
