@@ -38,6 +38,20 @@ func blocks(t *testing.T, language string) (all []block) {
 	return all
 }
 
+// blockWith returns the one block of docs/troubleshooting.md in that language that has the words.
+func blockWith(t *testing.T, language, words string) (found block) {
+	t.Helper()
+	n := 0
+	for _, b := range blocks(t, language) {
+		if b.path == "docs/troubleshooting.md" && strings.Contains(b.Text, words) {
+			found = b
+			n++
+		}
+	}
+	harness.Want(t, "blocks of docs/troubleshooting.md with "+words, n, 1)
+	return found
+}
+
 // name is a block's in a list of tests.
 func (b block) name() string {
 	line, _, _ := strings.Cut(b.Text, "\n")
@@ -59,6 +73,7 @@ var checked = map[string]string{
 	"yaml":       "TestYAML parses it",
 	"dockerfile": "TestReadme in e2e/images builds it",
 	"text":       "TestFilters checks the fields; there is no Cloud Logging here",
+	"log":        "TestSampleOfTheRace compares it with the filter before it",
 }
 
 func TestEveryBlockIsChecked(t *testing.T) {

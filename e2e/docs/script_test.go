@@ -59,6 +59,9 @@ func TestScripts(t *testing.T) {
 		}
 		ran++
 		t.Run(b.name(), func(t *testing.T) {
+			if strings.HasPrefix(script, "tini ") {
+				harness.NeedTools(t, "tini")
+			}
 			harness.InNetwork(t, func() { runScript(t, binary, script) })
 		})
 	}

@@ -100,28 +100,18 @@ func (s *stand) play(name string) {
 			go func() { _ = s.istio.Serve(l) }()
 		}
 		s.istio.SetReady(name == "200")
-	case "hangs":
-		s.listen("15020") // without an answer
 	case "linkerd": // its default: no shutdown endpoint
-		s.serve("4191", map[string]int{"/ready": http.StatusOK})
-	case "dapr with DAPR_API_TOKEN":
-		s.serve("3500", map[string]int{"/v1.0/healthz/outbound": http.StatusNoContent, "/v1.0/shutdown": http.StatusUnauthorized})
+		l := s.listen("4191")
+		go func() {
+			_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/ready" {
+					w.WriteHeader(http.StatusNotFound)
+				}
+			}))
+		}()
 	default:
 		s.t.Errorf("got the stage %q, want one of this list", name)
 	}
-}
-
-func (s *stand) serve(port string, statuses map[string]int) {
-	l := s.listen(port)
-	go func() {
-		_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			status, ok := statuses[r.URL.Path]
-			if !ok {
-				status = http.StatusNotFound
-			}
-			w.WriteHeader(status)
-		}))
-	}()
 }
 
 func (s *stand) listen(port string) net.Listener {
@@ -150,11 +140,8 @@ func workshop(t *testing.T, binary string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"app":          "#!/bin/sh\necho app: started\n",
-		"failing-app":  "#!/bin/sh\necho app: started\nexit 7\n",
-		"no-shebang":   "echo app: started\n",
-		"dynamic-app":  "#!/lib/ld-musl.so.1\n",
-		"windows-file": "#!/bin/sh\r\n",
+		"app":         "#!/bin/sh\necho app: started\n",
+		"failing-app": "#!/bin/sh\necho app: started\nexit 7\n",
 	} {
 		harness.WriteFile(t, filepath.Join(dir, name), content, 0o755)
 	}
