@@ -105,6 +105,9 @@ var situations = []situation{
 		ours: "exit 0, started, " + told, page: "`--` or a flag before the command"},
 	{name: "a flag before the command", env: []string{admin}, args: []string{"--disabled", "echo", "app: started"}, scuttle: "exit 2",
 		ours: "exit 0, started, " + told, page: "`--` or a flag before the command"},
+	{name: "--help", env: []string{admin}, args: []string{"--help"}, scuttle: "exit 2", ours: "exit 0", page: "`--help`"},
+	{name: "the app leads a process group", env: []string{admin}, app: "set -- $(cat /proc/$$/stat); [ $5 != $$ ] || echo app: started",
+		scuttle: "exit 0, " + told, ours: "exit 0, started, " + told, page: "the process group of the app"},
 	{name: "arguments with dollars", env: []string{admin}, args: []string{"sh", "-c", `[ "$1" = '$HOME' ] && echo app: started`, "sh", "$HOME"},
 		scuttle: "exit 0, started, " + told},
 
