@@ -58,7 +58,7 @@ func companyOf(ctx context.Context, r rival, s *standIn) (c company, err error) 
 		_ = cmd.Wait()
 	}()
 	commandLine := []byte(strings.Join(app, "\x00") + "\x00")
-	for ctx.Err() == nil {
+	for seen := false; ctx.Err() == nil; { // the first look may find a process that is about to end
 		c = company{name: r.name}
 		tree = descendants(cmd.Process.Pid)
 		running := false
@@ -70,9 +70,10 @@ func companyOf(ctx context.Context, r rival, s *standIn) (c company, err error) 
 			c.processes++
 			c.bytes += memory(pid, "VmRSS")
 		}
-		if running {
+		if running && seen {
 			return c, nil
 		}
+		seen = running
 		time.Sleep(2 * time.Millisecond)
 	}
 	return c, fmt.Errorf("%s: the app does not run after a minute", r.name)
