@@ -34,7 +34,6 @@ func (b *bench) beside(ctx context.Context, r *report, rivals []rival) error {
 		if err != nil {
 			return err
 		}
-		r.company = append(r.company, c)
 		t.row(c.name, strconv.Itoa(c.processes), megabytes(c.bytes), rival.size())
 	}
 	r.show("Left beside the app, and size", t)

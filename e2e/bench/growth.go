@@ -68,7 +68,6 @@ func (r *report) showGrowth(all []*growth, err error) error {
 	if err != nil {
 		return err
 	}
-	r.growth = all
 	t := newTable(2, "until ready", "", "after "+seconds(r.plan.growth/10), "after "+seconds(r.plan.growth), "requests in "+seconds(r.plan.growth/10))
 	for _, g := range all {
 		t.row(string(g.phase), g.name, megabytes(g.earlyBytes), megabytes(g.lateBytes), count(g.earlyRequests))

@@ -146,7 +146,6 @@ func run(o *options) error {
 		}
 		r.print(start.since())
 	}
-	r.judge()
 	if o.baseline != "" {
 		r.compare()
 	}

@@ -16,10 +16,8 @@ import (
 
 // report has the figures, and the page about them.
 type report struct {
-	plan    plan
-	starts  []start
-	company []company
-	growth  []*growth
+	plan   plan
+	starts []start
 
 	Waits, Costs []wait // for the plots
 
