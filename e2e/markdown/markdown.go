@@ -48,6 +48,25 @@ func ReplaceBlock(document string, b Block, text string) string {
 	return document[:b.at] + text + document[b.at+len(b.Text):]
 }
 
+// Table returns the cells of the first table of a document: its head, then its rows.
+func Table(document string) (rows [][]string) {
+	for line := range strings.Lines(document) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "|-"): // the rule below the head
+		case strings.HasPrefix(line, "|"):
+			var cells []string
+			for cell := range strings.SplitSeq(strings.Trim(line, "|"), "|") {
+				cells = append(cells, strings.TrimSpace(cell))
+			}
+			rows = append(rows, cells)
+		case rows != nil:
+			return rows
+		}
+	}
+	return rows
+}
+
 // Replace returns the document with text, as it stands, between the lines "<!-- name -->" and "<!-- end -->". Words
 // may follow the name: "<!-- name: words -->".
 func Replace(document, name, text string) (string, error) {

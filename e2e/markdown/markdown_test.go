@@ -49,6 +49,14 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
+func TestTable(t *testing.T) {
+	got := Table("Words.\n\n|   | x: y | z |\n|---|-----:|--:|\n| a | 1 ms |   |\n\n| other |\n")
+	want := [][]string{{"", "x: y", "z"}, {"a", "1 ms", ""}}
+	if !slices.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestReplace(t *testing.T) {
 	for name, old := range map[string]string{"flags": "old\n", "races": "old, too\n"} {
 		got, err := Replace(document, name, "$1 new\n")
