@@ -47,7 +47,7 @@ build: ## build the static binary, bin/envoy-wait, and print its size
 
 test: build ## run all tests but those that need containers
 	go vet ./...
-	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/docs ./e2e/faults ./e2e/markdown ./e2e/scuttle
+	go test -count=1 $(TESTFLAGS) . ./probe ./exec ./internal/... ./e2e ./e2e/bench/picture ./e2e/docs ./e2e/faults ./e2e/markdown ./e2e/scuttle
 
 e2e: build ### run the tests of the images, and of the init script: as root
 	go test -count=1 -p 1 -timeout 15m $(TESTFLAGS) ./e2e/images ./e2e/legacy
@@ -116,9 +116,8 @@ demo-picture: ### record make demo as docs/demo.svg
 lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ### gofmt, go vet, golangci-lint, actionlint, and the words of README and docs
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt-ed: $$unformatted" >&2; exit 1; }
 	go vet ./...
-	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/demo/... ./e2e/sidecar/...
+	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/bench/picture ./e2e/demo/... ./e2e/sidecar/...
 	$(TOOLS)/golangci-lint run
-	go -C e2e/bench/plot vet ./...
 	$(TOOLS)/actionlint -shellcheck= -pyflakes=
 	go test -count=1 ./e2e/words
 
@@ -132,7 +131,7 @@ vuln: $(TOOLS)/govulncheck ### look for known vulnerabilities in source and bina
 	@$(TOOLS)/govulncheck -tags $(TAGS) . ./probe ./exec ./internal/... && $(TOOLS)/govulncheck -mode binary bin/envoy-wait-unstripped || \
 	 { echo "make vuln: a finding, or no way to https://vuln.go.dev, where the list is; SECURITY.md says what to do with a finding" >&2; exit 1; }
 
-bench: build ### measure lag, cost and start-up beside what else people use, into docs/ (BENCHFLAGS=-quick: a minute, into bin/)
+bench: build ### measure beside what else people use, into bin/bench and docs/performance.md (BENCHFLAGS=-quick: a minute, -draw: only draw)
 	@PATH="$(CURDIR)/$(RIVALS):$(CURDIR)/$(CLUSTER):$$PATH" go run ./e2e/bench -binary bin/envoy-wait $(BENCHFLAGS)
 
 # One that cannot be had leaves the others, and a build of it by hand, in bin/rivals.

@@ -22,7 +22,7 @@ func (r *report) compare() {
 	}
 	for _, phase := range phases {
 		for _, length := range r.plan.lengths {
-			now, before := choose(r.Waits, nameOwn, phase, length), choose(r.Waits, nameBaseline, phase, length)
+			now, before := choose(r.waits, nameOwn, phase, length), choose(r.waits, nameBaseline, phase, length)
 			duration(fmt.Sprintf("lag, %s, %s, p95", phase, seconds(length)), quantile(lags(now), 0.95), quantile(lags(before), 0.95))
 		}
 		for _, length := range r.plan.costs {

@@ -19,7 +19,8 @@ import (
 type company struct {
 	name      string
 	processes int
-	bytes     int64 // resident
+	bytes     int64  // resident
+	size      string // of the program
 }
 
 // beside starts an app that stays, and counts the other processes of the tree.
@@ -28,13 +29,15 @@ func (b *bench) beside(ctx context.Context, r *report, rivals []rival) error {
 	if err != nil {
 		return err
 	}
-	t := newTable(1, "", "processes beside the app", "their memory", "size of the binary")
+	t := newTable(1, "", "processes beside the app", "their memory", "size of the program")
 	for _, rival := range rivals {
 		c, err := companyOf(ctx, rival, s)
 		if err != nil {
 			return err
 		}
-		t.row(c.name, strconv.Itoa(c.processes), megabytes(c.bytes), rival.size())
+		c.size = rival.size()
+		r.company = append(r.company, c)
+		t.row(c.name, strconv.Itoa(c.processes), megabytes(c.bytes), c.size)
 	}
 	r.show("Left beside the app, and size", t)
 	_, err = s.close()

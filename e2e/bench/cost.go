@@ -21,7 +21,7 @@ func (b *bench) cost(ctx context.Context, r *report, rivals []rival) error {
 		if err != nil {
 			return err
 		}
-		r.Costs = append(r.Costs, waits...)
+		r.costs = append(r.costs, waits...)
 	}
 	t := newTable(3, "until ready", "wait", "", "CPU", "of a core", "an attempt", "peak memory", "attempts", "connections", "requests", "slept", "log lines", "log bytes")
 	for _, phase := range phases {
@@ -47,7 +47,7 @@ func (b *bench) cost(ctx context.Context, r *report, rivals []rival) error {
 
 // costOf is the mean of the CPU, and the most of all else.
 func (r *report) costOf(name string, phase state, length time.Duration) (c wait) {
-	waits := choose(r.Costs, name, phase, length)
+	waits := choose(r.costs, name, phase, length)
 	c.Attempts = -1
 	for _, w := range waits {
 		c.Length, c.CPU = max(c.Length, w.Length), c.CPU+w.CPU

@@ -54,7 +54,7 @@ func (b *bench) lag(ctx context.Context, r *report, rivals []rival) error {
 		if err != nil {
 			return err
 		}
-		r.Waits = append(r.Waits, waits...)
+		r.waits = append(r.waits, waits...)
 	}
 	r.showLag(rivals)
 	return nil
@@ -65,7 +65,7 @@ func (r *report) showLag(rivals []rival) {
 	for _, phase := range phases {
 		for _, length := range r.plan.lengths {
 			for _, rival := range rivals {
-				waits := choose(r.Waits, rival.name, phase, length)
+				waits := choose(r.waits, rival.name, phase, length)
 				if waits == nil {
 					continue
 				}

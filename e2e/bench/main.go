@@ -3,12 +3,13 @@
 // Command bench measures envoy-wait beside other programs that start an app:
 // start-up, the lag from ready to the app's first instruction, the cost of a wait,
 // and what stays beside the app. All figures of a report come from one run.
-// docs/performance.md says how to run it, and how to read the report.
+// docs/performance.md says how to run it, method.md how it measures.
 //
 //	go run ./e2e/bench -binary bin/envoy-wait
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -22,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/envoy-wait/envoy-wait/e2e/bench/picture"
 )
 
 var parts = []string{"startup", "lag", "cost", "growth"}
@@ -38,18 +41,17 @@ func main() {
 	o := options{only: parts}
 	flag.StringVar(&o.binary, "binary", "bin/envoy-wait", "`path` of envoy-wait")
 	flag.StringVar(&o.baseline, "baseline", "", "`path` of an older envoy-wait, to compare with")
-	flag.Func("other", "another program to compare with, as `name=words`; see docs/performance.md; repeatable", o.addOther)
+	flag.Func("other", "another program to compare with, as `name=words`; see e2e/bench/method.md; repeatable", o.addOther)
 	flag.Func("only", "`parts` to measure, separated by commas: "+strings.Join(parts, ", "), o.setOnly)
 	flag.BoolVar(&o.quick, "quick", false, "measure less: under a minute, and rough figures")
-	flag.StringVar(&o.out, "out", "", "`directory` for the results (default docs; bin/bench with -quick or -only)")
+	draw := flag.Bool("draw", false, "measure nothing: draw the picture of docs/performance.md from the table beside it")
+	flag.StringVar(&o.out, "out", "", "`directory` for all tables (default bin/bench); docs then stays as it is")
 	flag.Parse()
-	if o.out == "" {
-		o.out = "docs"
-		if o.quick || len(o.only) < len(parts) {
-			o.out = filepath.Join("bin", "bench")
-		}
+	do := func() error { return run(&o) }
+	if *draw {
+		do = func() error { return picture.Draw("docs") }
 	}
-	if err := run(&o); err != nil {
+	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -119,6 +121,12 @@ func run(o *options) error {
 	}
 	waiters, starters := b.rivals(o)
 	waiters, starters = r.installed(waiters), r.installed(starters)
+	page := o.out == "" && !o.quick && len(o.only) == len(parts)
+	if page {
+		if err := pageNeeds(waiters); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(b.copyAll(waiters), b.copyAll(starters)); err != nil {
 		return err
 	}
@@ -149,7 +157,13 @@ func run(o *options) error {
 	if o.baseline != "" {
 		r.compare()
 	}
-	return r.publish(o.out)
+	if err := r.publish(cmp.Or(o.out, filepath.Join("bin", "bench"))); err != nil {
+		return err
+	}
+	if !page {
+		return nil
+	}
+	return r.writePage()
 }
 
 func (r *report) sayMachine(o *options) error {
@@ -160,8 +174,8 @@ func (r *report) sayMachine(o *options) error {
 		line, _, _ := strings.Cut(rest, "\n")
 		processor = strings.TrimLeft(line, "\t: ")
 	}
-	r.print(fmt.Sprintf("%s, %d cores of %s, Linux %s, %s.\n\n", time.Now().UTC().Format("2 January 2006"),
-		runtime.NumCPU(), processor, strings.TrimSpace(string(kernel)), runtime.Version()))
+	r.machine = fmt.Sprintf("%s, %d cores of %s, Linux %s, %s.\n\n", time.Now().UTC().Format("2 January 2006"),
+		runtime.NumCPU(), processor, strings.TrimSpace(string(kernel)), runtime.Version())
 	for _, build := range []struct{ name, path string }{{nameOwn, o.binary}, {nameBaseline, o.baseline}} {
 		if build.path == "" {
 			continue
@@ -170,7 +184,8 @@ func (r *report) sayMachine(o *options) error {
 		if err != nil {
 			return fmt.Errorf("%s --version: %w", build.path, err)
 		}
-		r.print(fmt.Sprintf("%q is %s.\n\n", build.name, strings.TrimSpace(string(version))))
+		r.machine += fmt.Sprintf("%q is %s.\n\n", build.name, strings.TrimSpace(string(version)))
 	}
+	r.print(r.machine)
 	return nil
 }

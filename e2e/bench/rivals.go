@@ -49,7 +49,10 @@ const (
 	nameUngated          = "envoy-wait --url"
 	nameDisabled         = "envoy-wait --disabled"
 	nameDisabledBaseline = "envoy-wait --disabled, baseline"
+	nameShell            = "shell loop"
 	nameScuttle          = "scuttle"
+	nameDockerize        = "dockerize"
+	nameAgent            = "pilot-agent wait"
 	nameDirect           = "direct start"
 	nameGo               = "Go program that execs"
 )
@@ -75,14 +78,14 @@ func (b *bench) rivals(o *options) (waiters, starters []rival) {
 	}
 	waiters = append(waiters, rival{name: nameUngated, ours: true, only: gated,
 		words: []string{o.binary, "--url", "{url}", "--timeout", "15m", "--", "{command}"}})
-	waiters = append(waiters, rival{name: "shell loop", needs: []string{"curl"}, words: []string{
+	waiters = append(waiters, rival{name: nameShell, needs: []string{"curl"}, words: []string{
 		"sh", "-c", `until curl -fsS -o /dev/null {url}; do sleep 1; done; exec "$@"`, "sh", "{command}",
 	}})
 	waiters = append(waiters,
 		parseRival(nameScuttle, "ENVOY_ADMIN_API=http://{address} NEVER_KILL_ISTIO=true SCUTTLE_LOGGING=false scuttle {command}"), // or it ends with a line of its own
 		parseRival("wait4x", "wait4x http {url} --expect-status-code 200 --timeout 15m -- {command}"),
-		parseRival("dockerize", "dockerize -wait {url} -timeout 15m {command}"),
-		parseRival("pilot-agent wait", "pilot-agent wait --url {health} --timeoutSeconds 900"))
+		parseRival(nameDockerize, "dockerize -wait {url} -timeout 15m {command}"),
+		parseRival(nameAgent, "pilot-agent wait --url {health} --timeoutSeconds 900"))
 	waiters = append(waiters, o.others...)
 	atOnce := slices.DeleteFunc(slices.Clone(waiters), func(r rival) bool { return r.only != "" })
 	return waiters, append(starters, atOnce...)
@@ -157,7 +160,7 @@ func (r *report) installed(rivals []rival) (there []rival) {
 			there = append(there, rival)
 			note = rival.built()
 		}
-		if !strings.Contains(r.page.String(), note) {
+		if !strings.Contains(r.results.String(), note) {
 			r.print(note)
 		}
 	}
@@ -194,10 +197,13 @@ func copyInto(dir, path string) (string, error) {
 	return path, os.WriteFile(path, program, 0o755) //nolint:gosec // a program
 }
 
-// size is the size of the program's file, or empty if the program has several.
+// size is the size of the program's file, or the names of the programs where a shell runs another.
 func (r rival) size() string {
+	if r.words[0] == "sh" {
+		return strings.Join(append(r.words[:1:1], r.needs...), ", ")
+	}
 	path, err := exec.LookPath(r.words[0])
-	if err != nil || r.words[0] == "sh" {
+	if err != nil {
 		return ""
 	}
 	info, err := os.Stat(path)
