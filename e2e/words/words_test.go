@@ -27,6 +27,12 @@ func TestReadmeIsShort(t *testing.T) {
 	}
 }
 
+func TestPerformanceIsShort(t *testing.T) {
+	if words := len(strings.Fields(harness.Source(t, "docs/performance.md"))); words > 1000 {
+		t.Errorf("got %d words, want 1000 at most", words)
+	}
+}
+
 // TestLinks checks that each link within the repository leads somewhere.
 func TestLinks(t *testing.T) {
 	found := 0
@@ -130,9 +136,6 @@ func hasHeading(text, anchor string) bool {
 func TestSentencesAreShort(t *testing.T) {
 	const most = 28
 	for _, path := range harness.Documents(t) {
-		if path == "docs/performance.md" {
-			continue // the bench writes much of it
-		}
 		for _, sentence := range sentences(harness.Source(t, path)) {
 			if words := len(strings.Fields(sentence)); words > most {
 				t.Errorf("%s: got %d words, want %d at most: %s", path, words, most, sentence)
