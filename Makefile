@@ -119,6 +119,7 @@ lint: $(TOOLS)/golangci-lint $(TOOLS)/actionlint ### gofmt, go vet, golangci-lin
 	GOOS=darwin go vet . ./probe ./exec ./internal/... ./e2e/bench/picture ./e2e/demo/... ./e2e/sidecar/...
 	$(TOOLS)/golangci-lint run
 	$(TOOLS)/actionlint -shellcheck= -pyflakes=
+	go test -count=1 -v -run TestBudget ./e2e/words
 	go test -count=1 ./e2e/words
 
 $(TOOLS)/%: Makefile
