@@ -43,7 +43,7 @@ func TestDocs(t *testing.T) {
 }
 
 // popular are the flags that the README shows.
-var popular = []string{"sidecar", "url", "timeout", "on-timeout", "quit"}
+var popular = []string{"sidecar", "timeout", "on-timeout", "quit"}
 
 // TestReadmeHasAllExitStatuses reads the README's table of them.
 func TestReadmeHasAllExitStatuses(t *testing.T) {
