@@ -4,6 +4,7 @@ package kubernetes
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -143,7 +144,6 @@ type watcher struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	objects map[string]object // by namespace/name
-	err     error
 }
 
 var pods, jobs = newWatcher("pods"), newWatcher("jobs")
@@ -156,26 +156,11 @@ func newWatcher(kind string) *watcher {
 
 func (w *watcher) start() {
 	w.once.Do(func() {
-		cmd := kubectlCommand("get", w.kind, "--all-namespaces", "--watch", "--output-watch-events", "-o", "json")
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err == nil {
-			err = cmd.Start()
-		}
-		events := json.NewDecoder(out)
 		go func() {
-			for err == nil {
-				var event struct {
-					Type   string
-					Object object
-				}
-				err = events.Decode(&event)
-				event.Object.deleted = event.Type == "DELETED"
-				w.mu.Lock()
-				w.objects[event.Object.Metadata.Namespace+"/"+event.Object.Metadata.Name] = event.Object
-				w.err = err
-				w.changed.Broadcast()
-				w.mu.Unlock()
+			for { // the API server ends each watch after a while
+				err := w.watch()
+				fmt.Fprintf(os.Stderr, "watching %s anew: %v\n", w.kind, err)
+				time.Sleep(time.Second)
 			}
 		}()
 		go func() { // lets waiters look at the time
@@ -184,6 +169,33 @@ func (w *watcher) start() {
 			}
 		}()
 	})
+}
+
+// watch returns when a watch has ended.
+func (w *watcher) watch() error {
+	cmd := kubectlCommand("get", w.kind, "--all-namespaces", "--watch", "--output-watch-events", "-o", "json")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		return err
+	}
+	for events := json.NewDecoder(out); ; {
+		var event struct {
+			Type   string
+			Object object
+		}
+		if err := events.Decode(&event); err != nil {
+			return errors.Join(err, cmd.Process.Kill(), cmd.Wait())
+		}
+		event.Object.deleted = event.Type == "DELETED"
+		w.mu.Lock()
+		w.objects[event.Object.Metadata.Namespace+"/"+event.Object.Metadata.Name] = event.Object
+		w.changed.Broadcast()
+		w.mu.Unlock()
+	}
 }
 
 // await returns the first object of the namespace whose name begins with prefix
@@ -198,8 +210,8 @@ func (w *watcher) await(n *namespace, prefix, what string, wanted func(object) b
 				return o
 			}
 		}
-		if w.err != nil || time.Now().After(deadline) {
-			n.t.Fatalf("in vain: %s %s: %s; %v", w.kind, prefix, what, w.err)
+		if time.Now().After(deadline) {
+			n.t.Fatalf("in vain: %s %s: %s", w.kind, prefix, what)
 		}
 	}
 }
