@@ -85,7 +85,7 @@ type entrypoint struct {
 	signals    *exec.Signals
 	report     *report.Reporter
 	path       string // of the command
-	wasReady   bool   // the wait has ended well
+	wasReady   bool   // the wait has ended well; like allRefused not to be read after a signal
 	allRefused bool   // the wait has timed out, and every attempt was refused
 }
 
@@ -98,7 +98,6 @@ func (e *entrypoint) waitAndBecome() (status int, err error) {
 	defer cancel()
 	err = e.signals.UntilSignal(func() error { return e.lookUpAndWait(ctx) })
 	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
-	e.wasReady, e.allRefused = err == nil && !e.Disabled, timedOut && timeout.Refused
 	switch {
 	case err == nil:
 		e.report.Ready()
@@ -153,7 +152,10 @@ func (e *entrypoint) wait(ctx context.Context) error {
 		}
 		e.report.Attempt(a)
 	}
-	return probe.Wait(ctx, e.Probe)
+	err := probe.Wait(ctx, e.Probe)
+	timeout, timedOut := errors.AsType[*probe.TimeoutError](err)
+	e.wasReady, e.allRefused = err == nil, timedOut && timeout.Refused
+	return err
 }
 
 // quit tells the sidecars to quit. It never changes the exit status. After a stop signal it is short: whoever deletes a
@@ -163,17 +165,18 @@ func (e *entrypoint) quit(status int) {
 		e.report.NotQuit(status)
 		return
 	}
+	e.signals.CatchAll() // where there was no wait
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var once atomic.Bool
-	once.Store(e.signals.Stopped() || !e.QuitTimeoutGiven && (e.Disabled || e.allRefused))
+	var noRetry atomic.Bool
+	noRetry.Store(e.signals.Stopped() || !e.QuitTimeoutGiven && (e.Disabled || e.allRefused))
 	if e.signals.Stopped() {
 		e.Quit.Timeout = min(e.Quit.Timeout, time.Second)
 	} else {
-		go func() { e.signals.AwaitStop(); once.Store(true); time.AfterFunc(time.Second, cancel) }()
+		go func() { e.signals.AwaitStop(); noRetry.Store(true); time.AfterFunc(time.Second, cancel) }()
 	}
-	e.Quit.MayBeStarting = !e.wasReady
-	e.Quit.Retry = func() bool { return !once.Load() }
+	e.Quit.MayBeStarting = e.signals.Stopped() || !e.wasReady
+	e.Quit.Retry = func() bool { return !noRetry.Load() }
 	e.Quit.OnResult = e.report.Quit
 	_ = probe.Quit(ctx, e.Quit) // report.Quit has said what failed
 }

@@ -7,10 +7,13 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/envoy-wait/envoy-wait/e2e/harness"
 	"github.com/envoy-wait/envoy-wait/e2e/sidecar"
@@ -93,6 +96,62 @@ func TestQuitAfterASignalDuringTheWait(t *testing.T) {
 	p.Signal(syscall.SIGTERM) // one more changes nothing
 	p.Result().Want(t, 128+15, "")
 	harness.Want(t, "requests to quit", agent.Quits(), 1)
+}
+
+// QUIT ends a quit request as TERM does, also where there was no wait to catch it for.
+func TestStopSignalWhileQuittingAfterAnError(t *testing.T) {
+	for _, sig := range []syscall.Signal{syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGINT} {
+		port := harness.NewPort(t)
+		begun, release := make(chan struct{}), make(chan struct{})
+		answering(port.Listen(), func(net.Conn) { close(begun); <-release })
+		p := harness.Start(t, harness.Detached(envoyWait(t, "--quit-timeout", harness.Patience.String(), "--quit-url", port.QuitURL(), "--", "no-such-command")))
+		<-begun
+		p.Signal(sig)
+		p.Result().WantCode(t, 127)
+		close(release)
+	}
+}
+
+// What became of the wait counts for the quit request, also where the command is gone after it.
+func TestQuitWhereTheCommandIsGoneAfterTheWait(t *testing.T) {
+	for _, ready := range []bool{true, false} {
+		port, quit := harness.NewPort(t), harness.NewPort(t)
+		command := filepath.Join(t.TempDir(), "app")
+		harness.WriteFile(t, command, "#!/bin/sh\n", 0o755)
+		args, answered := []string{"--url", port.URL(), "--quit-url", quit.QuitURL()}, make(<-chan string)
+		if ready {
+			answered = answering(quit.Listen(), func(net.Conn) {}) // ends the connection: told at once
+		} else {
+			args = append(args, "--timeout", "1s") // all refused: one attempt, for 5 s otherwise
+		}
+		p := harness.Start(t, envoyWait(t, append(args, "--", command)...))
+		p.Await("connection refused")
+		if err := os.Remove(command); err != nil {
+			t.Fatal(err)
+		}
+		if ready {
+			port.Sidecar(true)
+		}
+		r := p.Result().WantCode(t, 127)
+		lines := r.Lines(t)
+		harness.Want(t, "attempts to quit", lines[len(lines)-1]["attempts"], any(1.0))
+		harness.Want(t, "requests to quit", len(answered), map[bool]int{true: 1}[ready])
+	}
+}
+
+// A signal that ends no program, such as that of a child of the shell before, does not keep the command from starting.
+func TestSignalsThatEndNothingBeforeTheStart(t *testing.T) {
+	agent, flags := job(t)
+	for range 20 {
+		p := harness.Start(t, harness.Detached(envoyWait(t, append(flags, "--disabled", "--", "echo", "started")...)))
+		go func() {
+			for sig := syscall.SIGCHLD; p.Process.Signal(sig) == nil; sig = syscall.SIGCHLD + syscall.SIGCONT - sig {
+				time.Sleep(50 * time.Microsecond)
+			}
+		}()
+		p.Result().Want(t, 0, "started\n")
+	}
+	harness.Want(t, "requests to quit", agent.Quits(), 20)
 }
 
 func TestQuitOfSeveral(t *testing.T) {

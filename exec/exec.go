@@ -5,8 +5,7 @@
 // as the command's parent instead. [Signals] catches the signals that end a wait.
 //
 // Signals are caught by os/signal alone. As PID 1 the Go runtime ends a process with 2 instead of 128+n in two
-// moments: before Catch, and just before execve. There, and until CatchAll, a signal other than TERM, INT and HUP may be
-// dropped. A direct start has such a window too: the kernel drops each signal that an app has no handler for yet.
+// moments: before Catch, and just before execve. There, and until CatchAll, others than TERM, INT and HUP may get lost.
 //
 // The Go runtime changes some of what the command sees, before main: it resets inherited SIG_IGN of signals other
 // than HUP, INT and those of job control, unblocks CHLD and the signals that end a Go program (initsig and

@@ -50,7 +50,7 @@ func Catch() *Signals {
 
 // CatchAll begins to catch the other signals whose default action ends a process, and WINCH: an image may name any as its
 // STOPSIGNAL (httpd's is WINCH). Left out are PIPE, PROF and URG, which come from the kernel or the Go runtime, signals
-// of faults, STKFLT, which os/signal does not have, real-time signals but RTMIN+3, and WINCH where there is a terminal.
+// of faults, STKFLT (os/signal has none), XFSZ (a full log ends no wait) and real-time signals but RTMIN+3.
 func (s *Signals) CatchAll() {
 	s.all.Do(func() {
 		s.catch(syscall.SIGQUIT, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGVTALRM, syscall.SIGXCPU,
@@ -106,7 +106,6 @@ func (s *Signals) lastLook() error {
 }
 
 // Stopped reports whether a signal has ended the wait, or Supervise has forwarded TERM, INT or QUIT to the command.
-// Other signals, such as USR1, stop nothing.
 func (s *Signals) Stopped() bool { return s.stopped }
 
 // AwaitStop returns when TERM, INT or QUIT comes after the command has ended.

@@ -25,10 +25,10 @@ import (
 // There is no more job control than that. A command that is stopped (Ctrl-Z) stays stopped until it gets CONT. CONT
 // follows each TERM and HUP, or a stopped command would not end.
 func Supervise(path string, argv, env []string, signals *Signals) (status int, err error) {
-	signals.catch(supervised()...)
 	if err := signals.lastLook(); err != nil {
 		return 0, err
 	}
+	signals.catch(supervised()...)
 	terminal := ourTerminal()
 	pid, err := syscall.ForkExec(path, argv, &syscall.ProcAttr{
 		Env: env, Files: []uintptr{0, 1, 2},
