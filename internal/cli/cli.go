@@ -78,7 +78,7 @@ func Parse(args, env []string) (*Settings, error) {
 // settings returns what the values of the flags come to.
 func (f *flags) settings(ctx *kong.Context) *Settings {
 	f.warnOfUnknown(ctx)
-	if port := lookup(f.env, f.Sidecar.Port); port != "" && !strings.Contains(f.Sidecar.Ready, ":"+port+"/") {
+	if port := lookup(f.env, f.Sidecar.Port); f.Sidecar.Port != "" && port != "" && !strings.Contains(f.Sidecar.Ready, ":"+port+"/") {
 		f.warn("%s: %q: --sidecar %s asks %s: use --url with that port, and --ready-status %d", f.Sidecar.Port, port, f.Sidecar.Name, f.Sidecar.Ready, f.Sidecar.Status)
 	}
 	if f.Timeout > 0 && f.AbsentAfter >= f.Timeout && !f.Once && !f.Disabled {
@@ -105,7 +105,7 @@ func (f *flags) settings(ctx *kong.Context) *Settings {
 	if len(f.URL) == 0 || given(ctx, &f.Sidecar) != "" {
 		urls = append(list{f.Sidecar.Ready}, urls...)
 	}
-	if f.Quit && f.Sidecar.Quit != "" {
+	if name, off := switchBefore(ctx.Args, f.Command); f.Quit && f.Sidecar.Quit != "" && (name != "--quit" || !off) {
 		quitURLs = append(list{f.Sidecar.Quit}, quitURLs...)
 	}
 	s.Probe.URLs, _ = urls.valid(probe.ValidateURL, "")

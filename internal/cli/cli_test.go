@@ -677,6 +677,9 @@ func TestValueOfASwitch(t *testing.T) {
 			}
 		}
 	}
+	if s, _ := parse([]string{"--url", "bad", "--quit", "false", "--", "report"}, nil); s.IsJob() { // whatever else is wrong
+		t.Error("got a Job, want none")
+	}
 	for _, test := range []struct{ args, command string }{
 		{"-- true -- x", "true -- x"}, {"--quit -- true", "true"}, {"--quit -- true -- x", "true -- x"},
 		{"--quit=true true", "true"}, {"--quit --timeout 5s true", "true"}, {"--quit --timeout=5s true x", "true x"},

@@ -115,14 +115,13 @@ func (f *flags) Validate(ctx *kong.Context) error {
 	if _, err := f.URL.valid(probe.ValidateURL, probe.DefaultURL); err != nil {
 		return fmt.Errorf("%s: %w", given(ctx, &f.URL), err)
 	}
-	if _, err := f.QuitURL.valid(probe.ValidateQuitURL, Presets[0].Quit); err != nil {
+	if _, err := f.QuitURL.valid(probe.ValidateQuitURL, probe.DefaultQuitURL); err != nil {
 		return fmt.Errorf("%s: %w", given(ctx, &f.QuitURL), err)
 	}
-	switch name := switchBefore(ctx.Args, f.Command); {
+	switch name, _ := switchBefore(ctx.Args, f.Command); {
 	case f.Sidecar.Ready == "":
 		return fmt.Errorf("%s: %q: expected %s", given(ctx, &f.Sidecar), f.Sidecar.Name, presetNames())
 	case name != "":
-		f.Quit = f.Quit && (name != "--quit" || strings.Contains("true 1 yes", strings.ToLower(command[0])))
 		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
 	case len(ctx.Args) == maxWords && len(command) == 0:
 		return fmt.Errorf("expected a command within %d words", maxWords)
@@ -150,15 +149,15 @@ func (f *flags) command() (command []string, wanted bool) {
 	return f.Command, len(f.Command) > 0
 }
 
-// switchBefore returns the switch just before a command whose name reads like its value, or "".
-func switchBefore(args, command []string) string {
+// switchBefore returns the switch just before a command whose name reads like its value, and whether that means off.
+func switchBefore(args, command []string) (name string, off bool) {
 	values := []string{"true", "1", "yes", "false", "0", "no"}
 	last := len(args) - len(command) - 1
 	if len(command) > 0 && slices.Contains(values, strings.ToLower(command[0])) && last >= 0 &&
 		strings.HasPrefix(args[last], "-") && !strings.Contains(args[last], "=") {
-		return args[last]
+		return args[last], slices.Index(values, strings.ToLower(command[0])) > 2
 	}
-	return ""
+	return "", false
 }
 
 // given names the flag or the variable that the value of a field comes from, or returns "" for a default.

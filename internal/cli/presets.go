@@ -22,7 +22,7 @@ type Preset struct {
 
 // Presets are what --sidecar chooses from.
 var Presets = []Preset{
-	{Name: "istio", Ready: "http://localhost:15020/healthz/ready", Status: 200, Quit: "http://localhost:15020/quitquitquit", Note: "the default", Gate: probe.DefaultGate, Source: "github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go"},
+	{Name: "istio", Ready: probe.DefaultURL, Status: 200, Quit: probe.DefaultQuitURL, Note: "the default", Gate: probe.DefaultGate, Source: "github.com/istio/istio/pilot/cmd/pilot-agent/status/server.go"},
 	{Name: "envoy", Ready: "http://localhost:9901/ready", Status: 200, Quit: "http://localhost:9901/quitquitquit", Note: "an Envoy whose admin is on 9901", Source: "www.envoyproxy.io/docs/envoy/latest/operations/admin"},
 	{Name: "consul", Ready: "http://127.0.0.1:19000/ready", Status: 200, Quit: "http://127.0.0.1:20600/graceful_shutdown", Note: "as consul-k8s starts it", Source: "github.com/hashicorp/consul-k8s/connect-inject/webhook/consul_dataplane_sidecar.go"},
 	{Name: "kuma", Ready: "http://localhost:9902/ready", Status: 200, Note: "2.14 or later, envoyAdminUnixSocket on; kuma-cp ends Jobs", Source: "github.com/kumahq/kuma/app/kuma-dp/pkg/dataplane/readiness"},
