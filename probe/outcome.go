@@ -75,8 +75,8 @@ func (a Attempt) Cause() string {
 // Once ended the wait. It wraps context.DeadlineExceeded and the last causes.
 type TimeoutError struct {
 	Absent   bool          // Config.AbsentAfter ended the wait
-	Refused  bool          // every attempt at every URL was Refused
 	Once     bool          // Config.Once did
+	Refused  bool          // every attempt at every URL was Refused
 	Elapsed  time.Duration // from Config.Start to the end of the wait
 	Attempts int           // all of them, at all URLs
 	Pending  []Attempt     // the last attempt at each URL that was not ready, in the order of Config.URLs; never empty

@@ -58,8 +58,8 @@ type Config struct {
 	// means none, but DefaultGate where URLs is empty. It is ignored on other systems than Linux.
 	//
 	// While an endpoint answers that it is not ready, Wait connects to Gate, which costs the sidecar nothing, and asks
-	// the endpoint a quarter as often. When a connection is accepted, Wait closes it and sends nothing. It asks the
-	// endpoint at once, and never connects to Gate for it again. The endpoint alone says whether it is ready.
+	// the endpoint a quarter as often. When Gate accepts, Wait asks the endpoint at once, and never connects to Gate for it
+	// again. The endpoint alone says whether it is ready.
 	//
 	// Envoy calls listen(2) on DefaultGate when its workers start (doFinalPreWorkerInit in
 	// source/common/listener_manager/listener_impl.cc), and Istio's agent then answers 200
@@ -111,7 +111,7 @@ func wait(ctx context.Context, cfg Config, transport func(endpoint, Config) http
 	p := &poller{Config: cfg, method: http.MethodGet, parse: parseURL, knock: knock}
 	p.again = func(t *target) bool {
 		cfg.OnAttempt(t.last)
-		if cfg.AbsentAfter > 0 && t.last.Elapsed-p.stopped >= cfg.AbsentAfter && p.allRefused() {
+		if cfg.AbsentAfter > 0 && !cfg.Once && t.last.Elapsed-p.stopped >= cfg.AbsentAfter && p.allRefused() {
 			result.Absent = true
 			cancel()
 		}

@@ -137,7 +137,7 @@ func (t *target) check(wait context.Context, resp *http.Response, err error) (ag
 	outcome, status, cause := t.judge(wait, resp, err)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.stopped += max(0, t.ended.Sub(t.seen)-longestPause-frozen)
+	t.stopped += max(0, t.ended.Sub(t.seen)-pace(t.seen.Sub(t.Start), t.Interval, true)-frozen)
 	t.seen = t.ended
 	a := &t.last
 	a.Number++

@@ -69,7 +69,7 @@ func sweep(dir *os.File) {
 	}
 	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
-		if number, ok := strings.CutPrefix(name, prefix); ok && strings.Trim(number, "0123456789") == "" {
+		if number, ok := strings.CutPrefix(name, prefix); ok && number != "" && strings.Trim(number, "0123456789") == "" {
 			_ = os.Remove(filepath.Join(dir.Name(), name))
 		}
 	}

@@ -133,7 +133,7 @@ func (r *Reporter) heartbeat() {
 	defer r.mu.Unlock()
 	pending := r.pending()
 	remaining, ends := r.remaining()
-	if r.over || len(pending) == 0 || ends && remaining < time.Second {
+	if r.over || r.options.Once || len(pending) == 0 || ends && remaining < time.Second {
 		return
 	}
 	r.waiting(fmt.Sprintf("still waiting after %v: %s", r.elapsed().Round(time.Second), causes(pending...)), pending...)
