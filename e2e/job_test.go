@@ -122,7 +122,7 @@ func TestQuitWhereTheCommandIsGoneAfterTheWait(t *testing.T) {
 		if ready {
 			answered = answering(quit.Listen(), func(net.Conn) {}) // ends the connection: told at once
 		} else {
-			args = append(args, "--timeout", "1s") // all refused: one attempt, for 5 s otherwise
+			args = append(args, "--timeout", "3s") // all refused: one attempt
 		}
 		p := harness.Start(t, envoyWait(t, append(args, "--", command)...))
 		p.Await("connection refused")
