@@ -237,8 +237,8 @@ func costs(found []figures, many int) string {
 		text += fmt.Sprintf("| %s | %s | %s | %s |\n", kinds[i].name, median(f.one), median(f.started), median(f.anew))
 	}
 	policy, istio, without := found[policyKind], found[istioKind], found[0]
-	text += fmt.Sprintf("\nBehind the policy Pods take %.2f times as long as those that Istio holds, and a restart %.2f times. ", ratio(policy.started, istio.started), ratio(policy.anew, istio.anew))
-	return text + fmt.Sprintf("The request that creates a Pod takes %s ms, without the policy %s ms\n(median and p99 of %d).\n",
+	text += fmt.Sprintf("\nBeside holding by Istio that is %.2f and %.2f times. ", ratio(policy.started, istio.started), ratio(policy.anew, istio.anew))
+	return text + fmt.Sprintf("The request that creates a Pod takes %s ms, without the policy\n%s ms (median and p99 of %d).\n",
 		request(policy.api), request(without.api), len(policy.api))
 }
 
