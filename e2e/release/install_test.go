@@ -57,10 +57,10 @@ func installBlock(t *testing.T) (debian, goLine string) {
 	if len(blocks) != 1 {
 		t.Fatalf("got %d blocks, want 1", len(blocks))
 	}
-	debian, goLine, ok := strings.Cut(strings.ReplaceAll(blocks[0], "amd64", runtime.GOARCH), "# Or with Go")
+	debian, goLine, ok := strings.Cut(strings.ReplaceAll(blocks[0], "amd64", runtime.GOARCH), "# or Go:")
 	_, goLine, found := strings.Cut(goLine, "\n")
 	if !ok || !found {
-		t.Fatalf("got %s\nwant a line # Or with Go, and one after it", blocks[0])
+		t.Fatalf("got %s\nwant a line # or Go:, and one after it", blocks[0])
 	}
 	return debian, goLine
 }
