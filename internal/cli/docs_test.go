@@ -188,16 +188,14 @@ func value(flag *kong.Flag) string {
 }
 
 // choices are all values of a flag, where they can be counted.
-func choices(flag *kong.Flag) (names []string) {
+func choices(flag *kong.Flag) []string {
 	if flag.Enum != "" {
 		return flag.EnumSlice()
 	}
 	if _, ok := flag.Target.Interface().(Preset); ok {
-		for _, p := range Presets {
-			names = append(names, p.Name)
-		}
+		return presetNames()
 	}
-	return names
+	return nil
 }
 
 // repeats reports whether every value of a flag counts, not the last alone.

@@ -120,7 +120,7 @@ func (f *flags) Validate(ctx *kong.Context) error {
 	}
 	switch name, _ := switchBefore(ctx.Args, f.Command); {
 	case f.Sidecar.Ready == "":
-		return fmt.Errorf("%s: %q: expected %s", given(ctx, &f.Sidecar), f.Sidecar.Name, presetNames())
+		return fmt.Errorf("%s: %q: expected one of %s", given(ctx, &f.Sidecar), f.Sidecar.Name, strings.Join(presetNames(), ", "))
 	case name != "":
 		return fmt.Errorf(`%s %s: expected %[1]s=%s, or "--" before a command of that name`, name, command[0])
 	case len(ctx.Args) == maxWords && len(command) == 0:

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -34,21 +35,18 @@ var Presets = []Preset{
 // Decode makes the value of --sidecar the preset itself. An unknown name leaves a preset without URLs, so that nobody is
 // told to quit, and Validate refuses it.
 func (p *Preset) Decode(ctx *kong.DecodeContext) error {
-	return decode(ctx, presetNames(), func(name string) bool {
+	return decode(ctx, "one of "+strings.Join(presetNames(), ", "), func(name string) bool {
 		*p = Preset{Name: name}
-		for _, preset := range Presets {
-			if preset.Name == name {
-				*p = preset
-			}
+		if i := slices.Index(presetNames(), name); i >= 0 {
+			*p = Presets[i]
 		}
 		return true
 	})
 }
 
-func presetNames() string {
-	var names []string
+func presetNames() (names []string) {
 	for _, preset := range Presets {
 		names = append(names, preset.Name)
 	}
-	return "one of " + strings.Join(names, ", ")
+	return names
 }
