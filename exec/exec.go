@@ -112,9 +112,10 @@ func lookupError(name string, err error) *Error {
 // emulator may run it.
 func checkFormat(path string) error {
 	head := readHead(path)
-	script := interpreter(head)
-	if _, err := os.Stat(script); script != "" && errors.Is(err, fs.ErrNotExist) {
-		return &Error{Op: "looking up", Name: path, Err: syscall.ENOENT, Hint: missing(head)}
+	if script := interpreter(head); script != "" {
+		if _, err := os.Stat(script); errors.Is(err, fs.ErrNotExist) {
+			return &Error{Op: "looking up", Name: path, Err: syscall.ENOENT, Hint: missing(head)}
+		}
 	}
 	return nil
 }
