@@ -164,9 +164,6 @@ func TestQuitOfSeveral(t *testing.T) {
 
 // Whatever the sidecar answers, there is one POST, no GET, one line about it, and the command's exit status.
 func TestQuitAnswers(t *testing.T) {
-	status := func(line string) func(net.Conn) {
-		return func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 "+line+"\r\nContent-Length: 0\r\n\r\n") }
-	}
 	for name, test := range map[string]struct {
 		answer   func(net.Conn)
 		severity string
@@ -202,6 +199,11 @@ func TestQuitAnswers(t *testing.T) {
 			}
 		})
 	}
+}
+
+// status answers with a status line.
+func status(line string) func(net.Conn) {
+	return func(conn net.Conn) { _, _ = io.WriteString(conn, "HTTP/1.1 "+line+"\r\nContent-Length: 0\r\n\r\n") }
 }
 
 // answering reads a request from each connection and answers it.
@@ -253,7 +255,7 @@ func TestQuitOfASidecarThatEndsTheConnection(t *testing.T) {
 	var number atomic.Int32
 	requests := answering(port.Listen(), func(conn net.Conn) {
 		if number.Add(1) == 2 {
-			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+			status("200 OK")(conn)
 		}
 	})
 	run(t, "--quit-timeout", harness.Patience.String(), "--quit-url", port.QuitURL(), "--", "no-such-command").WantCode(t, 127).

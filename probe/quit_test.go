@@ -73,7 +73,8 @@ func TestQuitBeforeTheRequestIsSent(t *testing.T) {
 	}
 }
 
-// A connection that is reset, or that a sidecar ends while it may only be starting, says nothing either. The sidecar was told when it then answers, or when it ended one and refuses the next.
+// A connection that is reset, or that a sidecar ends while it may only be starting, says nothing either. The sidecar was
+// told when it then answers, or when it ended one and refuses the next.
 func TestQuitIsTriedAgain(t *testing.T) {
 	reset := func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }
 	end := func(net.Conn) {}
